@@ -2,6 +2,7 @@
 
     python scripts/fuzz_media.py                          # 1,000 files of a clip made here
     python scripts/fuzz_media.py --video talk.mp4 --count 300 --keep bad
+    python scripts/fuzz_media.py --kinds flv asf mxf fmp4 --count 668
 
 A worker process with limited memory and time opens each file, searches it for faces and cuts out
 every face with its sound. The exit code is 1 if a file crashes or hangs the worker or causes an
@@ -34,7 +35,13 @@ KINDS = {
     "ts": ("libx264", "mp2"),
     "avi": ("mpeg4", "libmp3lame"),
     "mpg": ("mpeg2video", "mp2"),
+    "flv": ("libx264", "aac"),
+    "asf": ("wmv2", "wmav2"),
+    "mxf": ("mpeg2video", "pcm_s16le"),
+    "fmp4": ("libx264", "aac"),  # fragmented MP4
 }
+FIRST = ["mp4", "mkv", "webm", "ts", "avi", "mpg"]
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+negative_cts_offsets"}
 RATE = 48_000
 SIZE = 320, 256
 BAD = ("internal error", "crash", "hang")
@@ -64,16 +71,23 @@ def clip(video: Path | None, seconds: float) -> tuple[list[np.ndarray], np.ndarr
     return frames, np.concatenate(pieces)[: round(seconds * RATE)]
 
 
-def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> bytes:
-    """Write the clip to a container that matches the suffix; return the bytes of the file."""
-    video_codec, audio_codec = KINDS[path.suffix[1:]]
-    with av.open(str(path), "w") as out:
+def suffix(kind: str) -> str:
+    """Suffix of the files of a container."""
+    return "mp4" if kind == "fmp4" else kind
+
+
+def write(path: Path, kind: str, frames: list[np.ndarray], sound: np.ndarray) -> bytes:
+    """Write the clip to a container; return the bytes of the file."""
+    video_codec, audio_codec = KINDS[kind]
+    with av.open(str(path), "w", options=FRAGMENTS if kind == "fmp4" else {}) as out:
         video = out.add_stream(video_codec, rate=25)
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
         video.bit_rate, video.codec_context.gop_size = 400_000, 12
         if video_codec == "libvpx-vp9":
             video.options = {"deadline": "realtime", "cpu-used": "8"}
         audio = out.add_stream(audio_codec, rate=RATE, layout="mono")
+        if audio_codec == "wmav2":  # it has no default
+            audio.bit_rate = 96_000
         packets = []
         for n, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
@@ -194,6 +208,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--video", type=Path, help="a video to change (default: one made here)")
     parser.add_argument("--count", type=int, default=1000, help="files (%(default)s)")
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=KINDS,
+        default=FIRST,
+        metavar="KIND",
+        help=f"containers, out of {', '.join(KINDS)} (the first six)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--seconds", type=float, default=2.0, help="of the clip (%(default)s)")
@@ -209,12 +231,15 @@ def main() -> int:
     worker = Worker(options.memory, options.limit)
     with tempfile.TemporaryDirectory() as folder:
         frames, sound = clip(options.video, options.seconds)
-        whole = {kind: write(Path(folder, f"clip.{kind}"), frames, sound) for kind in KINDS}
+        whole = {
+            kind: write(Path(folder, f"clip.{suffix(kind)}"), kind, frames, sound)
+            for kind in options.kinds
+        }
         for number in range(options.first, options.first + options.count):
-            kind = list(KINDS)[number % len(KINDS)]
+            kind = options.kinds[number % len(options.kinds)]
             random = np.random.default_rng([options.seed, number])
             content, how = changed(whole[kind], random)
-            path = Path(folder, f"{number:04d}_{how}.{kind}")
+            path = Path(folder, f"{number:04d}_{how}.{suffix(kind)}")
             path.write_bytes(content)
             what, why, peak = worker.read(path)
             counts.setdefault(kind, Counter())[what] += 1

@@ -10,10 +10,12 @@ import pytest
 from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, read, remux
 
 from avforensics.errors import MediaError
+from avforensics.media.container import Tally, open_container, packets, seek
 from avforensics.media.extent import extent, lacks_index
-from avforensics.media.fragments import first_times
+from avforensics.media.fragments import fragments
 from avforensics.media.joined import ranges_of
 from avforensics.media.order import MAX_REORDER, ShownOrder
+from avforensics.media.seek import key_time_before
 
 SIZE = 64, 48
 COUNT = 50
@@ -187,8 +189,8 @@ def test_what_is_no_file_behind_foreign_bytes(tmp_path, kind):
     assert extent(path).starts == (0,)
 
 
-def fragmented(source: Path, path: Path, flags: str) -> Path:
-    options = {"movflags": f"frag_keyframe+delay_moov{flags}"}
+def fragmented(source: Path, path: Path, flags: str, *, edits: bool = True) -> Path:
+    options = {"movflags": f"frag_keyframe{'+delay_moov' * edits}{flags}"}
     with av.open(str(source)) as src, av.open(str(path), "w", options=options) as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
         for packet in src.demux():
@@ -208,8 +210,27 @@ def test_a_fragmented_file_is_one(tmp_path, flags):
     assert report.warnings == []
     part, heard, _ = read(path, size=64, start_frame=30)
     assert np.array_equal(part, frames[30:]) and np.array_equal(heard, sound[30 * 640 :])
+    with open_container(path) as container:
+        stream = container.streams.video[0]
+        key = key_time_before(path, 0, round(1.2 / stream.time_base))
+        seek(container, stream, key)
+        assert next(packets(container, stream, Tally(), whole=False)).pts == key > 0
     path.write_bytes(path.read_bytes()[:-2500])
     assert any(text.startswith("cut off:") for text in read(path, size=64)[2].warnings)
+
+
+@pytest.mark.parametrize("b_frames", [0, 1])
+@pytest.mark.parametrize("flags", ["", "+empty_moov", "+dash"])
+def test_a_fragmented_file_without_edit_lists_is_in_step(tmp_path, flags, b_frames):
+    """Its first frame lasts longer, as the encoder's delay moves the other track."""
+    rate = {"audio_rate": 48_000, "options": {"bf": str(b_frames)}, "b_frames": b_frames}
+    source = clip(tmp_path / "a.mp4", **rate)
+    path = fragmented(source, tmp_path / "b.mp4", flags, edits=False)
+    frames, sound, report = read(path, size=64)
+    assert numbers(frames) == list(range(COUNT)) and report.warnings == []
+    assert abs(lag(sound, read(source)[1])) <= 1
+    part, heard, _ = read(path, size=64, start_frame=30)
+    assert np.array_equal(part, frames[30:]) and np.array_equal(heard, sound[30 * 640 :])
 
 
 @pytest.mark.parametrize("flags", ["", "+default_base_moof"])
@@ -286,7 +307,22 @@ def test_damaged_structures_raise_nothing(tmp_path, kind):
         path.write_bytes(data[: random.integers(100, len(data))].tobytes())
         assert extent(path).lacks >= 0
         assert all(0 <= start <= end <= extent(path).size for start, end in ranges_of(path))
-        first_times(path), lacks_index(path)
+        fragments(path), lacks_index(path)
+
+
+@pytest.mark.parametrize(
+    ("codec", "b_frames", "share"), [("mp2", 0, 0.02), ("mp2", 2, 0.15), ("ac3", 2, 0.135)]
+)
+def test_a_program_stream_whose_beginning_is_cut_is_in_step(tmp_path, codec, b_frames, share):
+    """The first time stamps are guesses: up to 140 ms were wrong."""
+    path = tmp_path / "a.mpg"
+    options = KINDS["mpg"] | {"audio_codec": codec, "audio_rate": 48_000, "b_frames": b_frames}
+    mux(path, times=frames_at(25, 100), sounds=[[(0, noise(4, rate=48_000))]], **options)
+    whole, data = read(path)[1], path.read_bytes()
+    path.write_bytes(data[int(share * len(data)) :])
+    frames, heard, _ = read(path)
+    first = numbers(frames)[12] - 12
+    assert first > 20 and abs(lag(heard, whole[first * 640 :])) <= 1
 
 
 def test_a_transport_stream_cut_between_packets_says_so(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,17 +17,19 @@ import av
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
 from avforensics.media.extent import lacks_index, state_of
-from avforensics.media.fragments import first_times
+from avforensics.media.fragments import fragments
 from avforensics.media.joined import readable
 from avforensics.media.layouts import FileBytes
 from avforensics.media.order import ShownOrder
+from avforensics.media.stamps import Corrections, of_fragments, of_program_stream
 
 # At the end of a truncated file, every read fails; reading stops after this many failures in a row.
 MAX_READ_ERRORS = 32
 # Formats without presentation times: frames are shown in the order of their chunks.
 UNTIMED = frozenset({"avi"})
+PROGRAM_STREAM = "mpeg"
 # Formats without a declared length.
-UNDECLARED = frozenset({"mpegts", "mpeg"})
+UNDECLARED = frozenset({"mpegts", PROGRAM_STREAM})
 # Maximum number of pixels per frame (twice 8K). Larger frames are treated as damaged, because they
 # could exhaust the memory.
 MAX_PIXELS = 2**26
@@ -207,9 +210,9 @@ def decode(
     mender : Mender, optional
         Mender for the time stamps. If it is given, the container must be at its beginning.
     """
-    mender = mender or Mender()
+    at_start, mender = mender is not None, mender or Mender()
     order = ShownOrder() if stream.type == "video" else None
-    for packet in packets(container, stream, tally):
+    for packet in packets(container, stream, tally, whole=at_start):
         mender.move(packet)
         try:
             frames = stream.decode(packet)
@@ -231,22 +234,31 @@ def packets(
     container: av.container.InputContainer,
     stream: av.stream.Stream | Sequence[av.stream.Stream],
     tally: Tally,
+    *,
+    whole: bool = True,
 ) -> Iterator[av.Packet]:
-    """Yield the packets of one or more streams, skipping and counting unreadable ones."""
+    """Yield the packets of one or more streams, skipping and counting unreadable ones.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether the container is at its beginning.
+    """
     failures = 0
-    path = container.name.removeprefix("file:")
-    late = _late(path, state_of(path))
+    corrections = _corrections(container)
     untimed = is_format(container, UNTIMED)
+    counts: Counter[int] = Counter()
     while failures < MAX_READ_ERRORS:
         try:
             for packet in container.demux(stream):
                 tally.skipped += failures
                 failures = 0
-                if packet.stream.type == "video" and packet.size:
-                    if untimed:
+                if packet.size:
+                    number = counts[packet.stream_index]
+                    counts[packet.stream_index] += 1
+                    corrections.apply(packet, number if whole else None)
+                    if untimed and packet.stream.type == "video":
                         packet.pts = packet.dts  # FFmpeg's guess is often a frame late
-                    elif packet.pts is not None:
-                        packet.pts -= late.get(packet.stream_index, 0)
                 yield packet
             return
         except av.FFmpegError:
@@ -259,23 +271,20 @@ def packets(
         yield last
 
 
+def seek(container: av.container.InputContainer, stream: av.stream.Stream, stamp: int) -> None:
+    """Move to the key frame with the presentation time ``stamp``, in ticks, as in `packets`."""
+    container.seek(stamp + _corrections(container).late.get(stream.index, 0), stream=stream)
+
+
+def _corrections(container: av.container.InputContainer) -> Corrections:
+    path = container.name.removeprefix("file:")
+    return _of_file(path, state_of(path), container.format.name)
+
+
 @lru_cache(maxsize=64)
-def _late(path: str, _state: tuple[int, int]) -> dict[int, int]:
-    """Map each video stream that FFmpeg delays to the delay in ticks, see `first_times`."""
-    found = first_times(path)
-    late: dict[int, int] = {}
-    if not found:
-        return late
+def _of_file(path: str, _state: tuple[int, int], form: str) -> Corrections:
+    found = fragments(path)
+    if not any(found) and form != PROGRAM_STREAM:
+        return Corrections()
     with open_container(path) as container:
-        for stream in container.streams.video:
-            if stream.id not in found:
-                continue
-            try:
-                container.seek(0)
-                first = next(packet for packet in container.demux(stream) if packet.size)
-            except (av.FFmpegError, IndexError, StopIteration):
-                continue
-            shown, decoded = found[stream.id]
-            if first.dts == decoded and first.pts is not None and first.pts > shown:
-                late[stream.index] = first.pts - shown
-    return late
+        return of_fragments(container, found) if any(found) else of_program_stream(container)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from avforensics.media.extent import extent
 from avforensics.media.layouts import Content, FileBytes, boxes
@@ -15,30 +16,44 @@ FIELDS = (0x1, 0x4)  # flags of the fields before the samples
 SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags of the fields before a sample's offset
 
 
-def first_times(path: str | os.PathLike) -> dict[int, tuple[int, int]]:
-    """Read when the first sample of each track of a fragmented MP4 file is shown and decoded.
+class Fragments(NamedTuple):
+    """Times in a fragmented MP4 file; empty for other files.
 
-    If a track has negative composition offsets, as in HLS and CMAF files without edit lists, FFmpeg
-    adds the largest of them to all presentation times. The video would then be late by as many
-    frames as are decoded ahead.
-
-    Returns
-    -------
-    dict
-        Track number -> presentation and decoding time, in ticks of the track. Tracks that have
-        samples outside fragments or an edit list with several entries are left out.
+    Attributes
+    ----------
+    first : dict
+        Track number -> presentation and decoding time of its first sample, in ticks of the track.
+        Tracks that have samples outside fragments or an edit list with several entries are left
+        out.
+    unedited : frozenset of int
+        Numbers of the tracks without an edit list.
     """
+
+    first: Mapping[int, tuple[int, int]] = {}
+    unedited: frozenset[int] = frozenset()
+
+
+def fragments(path: str | os.PathLike) -> Fragments:
+    """Read the times of a fragmented MP4 file that FFmpeg does not tell."""
     found = extent(path)
     if not found.size:  # the file has been removed
-        return {}
+        return Fragments()
     start = found.starts[0]
     with FileBytes(path) as content:
+        whole = start, len(content)
         if content[start + 4 : start + 8] != b"ftyp":
-            return {}
+            return Fragments()
         try:
-            return dict(_tracks(content, (start, len(content))))
+            if next(_inside(content, whole, b"moov", b"mvex"), None) is None:
+                return Fragments()
+            plain = (
+                _track(content, trak)
+                for trak in _inside(content, whole, b"moov", b"trak")
+                if next(_inside(content, trak, b"edts"), None) is None
+            )
+            return Fragments(dict(_tracks(content, whole)), frozenset(plain))
         except (struct.error, IndexError):  # damaged
-            return {}
+            return Fragments()
 
 
 def _tracks(content: Content, whole: tuple[int, int]) -> Iterator[tuple[int, tuple[int, int]]]:

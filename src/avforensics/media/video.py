@@ -19,7 +19,14 @@ from avforensics.files import Closing
 from avforensics.media.aspect import PixelAspect, alike
 from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
-from avforensics.media.container import Tally, declared_length, decode, frame_rate, open_container
+from avforensics.media.container import (
+    Tally,
+    declared_length,
+    decode,
+    frame_rate,
+    open_container,
+    seek,
+)
 from avforensics.media.extent import extent
 from avforensics.media.frames import View, upright_rgb
 from avforensics.media.planes import colours_of
@@ -228,7 +235,7 @@ class VideoReader(Closing):
         stamp = key_time_before(self._path, self._number, first.pts + ceil(late) - 1)
         if stamp is None or stamp <= first.pts:
             return None
-        self._container.seek(stamp, stream=self._stream)
+        seek(self._container, self._stream, stamp)
         self._decoded = decode(self._container, self._stream, self.tally)
         # Frames shown before the key frame may depend on frames that were not read.
         whole = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)

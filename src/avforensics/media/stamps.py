@@ -1,0 +1,132 @@
+"""Correct time stamps that FFmpeg guesses or that writers move, before packets are decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice
+from typing import NamedTuple
+
+import av
+
+from avforensics.media.fragments import Fragments
+
+FIRST = 60  # packets of a stream in which guessed time stamps are corrected
+MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
+
+
+class Early(NamedTuple):
+    """The time stamps of a stream's packets before number ``until`` are ``by`` ticks too early.
+
+    The presentation time of packet ``right`` is excepted.
+    """
+
+    until: int
+    by: int
+    right: int = -1
+
+
+class Corrections(NamedTuple):
+    """Corrections of a file's time stamps, each by stream index.
+
+    Attributes
+    ----------
+    late : dict
+        Ticks by which all presentation times are late.
+    early : dict
+        Time stamps at the beginning of the file that are early.
+    """
+
+    late: Mapping[int, int] = {}
+    early: Mapping[int, Sequence[Early]] = {}
+
+    def apply(self, packet: av.Packet, number: int | None) -> None:
+        """Correct a packet, given its number in the stream; None if that is not known."""
+        for early in self.early.get(packet.stream_index, ()) if number is not None else ():
+            if number < early.until and packet.dts is not None:
+                if packet.pts is not None and number != early.right:
+                    packet.pts += early.by
+                packet.dts += early.by
+        if packet.pts is not None:
+            packet.pts -= self.late.get(packet.stream_index, 0)
+
+
+def of_program_stream(container: av.container.InputContainer) -> Corrections:
+    """Find time stamps at the beginning of an MPEG program stream that FFmpeg guessed wrongly.
+
+    Several frames share one stored time stamp. If a file was cut within a packet, the incomplete
+    frame at its beginning gets the time stamp of the frame after it, and FFmpeg counts from there
+    up to the next stored time stamp. The last reordered frame before that is shown when the next
+    one is decoded, so its presentation time is right. A stream that begins with a key frame was not
+    cut.
+    """
+    early: dict[int, list[Early]] = {}
+    counts: Counter[int] = Counter()
+    expected: dict[int, int] = {}
+    reordered: dict[int, int] = {}
+    for packet in _packets(container):
+        index, number, lasts = (
+            packet.stream_index,
+            counts[packet.stream_index],
+            packet.duration or 1,
+        )
+        if not number and (packet.stream.type == "audio" or not packet.is_keyframe):
+            early[index] = []
+        elif index in early and packet.pos is not None and number < FIRST:
+            by = packet.dts - expected[index]
+            if lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG:
+                early[index].append(Early(number, by, reordered.get(index, -1)))
+        counts[index] += 1
+        expected[index] = packet.dts + lasts
+        if packet.pts != packet.dts:
+            reordered[index] = number
+        if all(counts[stream.index] >= FIRST for stream in container.streams):
+            break
+    return Corrections(early=early)
+
+
+def of_fragments(container: av.container.InputContainer, found: Fragments) -> Corrections:
+    """Find time stamps of a fragmented MP4 file that are late, or early at its beginning.
+
+    If a track has negative composition offsets, as in HLS and CMAF files without edit lists,
+    FFmpeg's demuxer adds the largest of them to all presentation times. The video would then be
+    late by as many frames as are decoded ahead.
+
+    Without edit lists, FFmpeg's muxer cannot store that a track begins later than the file. It lets
+    the first frame begin with the file and last longer. All later frames would then lie between the
+    frames counted from the first one, and their sound would come up to half a frame early.
+    """
+    late: dict[int, int] = {}
+    early: dict[int, list[Early]] = {}
+    for stream in (*container.streams.video, *container.streams.audio):
+        try:
+            container.seek(0)
+            first, second, third = islice(_packets(container, stream), 3)
+        except (av.FFmpegError, ValueError):
+            continue
+        shown, decoded = found.first.get(stream.id, (None, None))
+        if stream.type == "video" and first.dts == decoded and first.pts is not None:
+            late[stream.index] = max(first.pts - shown, 0)
+        step = third.dts - second.dts
+        if stream.id not in found.unedited or step <= 0:
+            continue
+        by = second.dts - first.dts - step
+        if stream.type == "video":  # a frame may last longer
+            by %= step
+        if by > 0:
+            early[stream.index] = [Early(1, by)]
+    return Corrections(late, early)
+
+
+def _packets(
+    container: av.container.InputContainer, *streams: av.stream.Stream
+) -> Iterator[av.Packet]:
+    """Yield packets that have a decoding time, of all video and audio streams by default."""
+    streams = streams or (*container.streams.video, *container.streams.audio)
+    try:
+        for packet in container.demux(streams):
+            if packet.size and packet.dts is not None:
+                yield packet
+    except (av.FFmpegError, IndexError):  # IndexError: a stream that begins late
+        return
