@@ -186,15 +186,17 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
     after = rows()
     assert after[1]["score"] != before[1]["score"]
     assert [after[i] for i in (0, 2, 3)] == [before[i] for i in (0, 2, 3)]
-    assert "scoring 1 again: the file has changed" in capsys.readouterr().out
+    assert "scoring 1 video again: the file has changed" in capsys.readouterr().out
 
     assert detect(*run, "scoring.max_len=9") == 0
     told = capsys.readouterr().out
-    assert "scoring 4 again: scored with other settings (scoring.max_len 50 -> 9)" in told
+    assert "scoring 4 videos again: scored with other settings (scoring.max_len 50 -> 9)" in told
     assert {row["n_windows"] for row in rows()} == {"9"}
 
     assert detect(*run, "scoring.max_len=9", report=True) == 0
-    assert "scoring 4 again: its report or features are missing" in capsys.readouterr().out
+    assert (
+        "scoring 4 videos again: the report or the features are missing" in capsys.readouterr().out
+    )
     assert detect(*run, "scoring.max_len=9", "resume=false") == 0
     assert "already done" not in capsys.readouterr().out
 

@@ -210,8 +210,8 @@ def test_damaged_and_missing_sound_are_told_of_the_video(detect, videos):
     two, one = (videos_by_name()[name] for name in ("two.mp4", "one.mp4"))
     assert two["skipped_packets"] == "2"
     assert "damaged packets skipped: 2 of audio" in two["warnings"]
-    assert "sound ended" not in two["warnings"]
-    assert one["warnings"].startswith("sound ended 1.")
+    assert "audio ended" not in two["warnings"]
+    assert one["warnings"].startswith("audio ended 1.")
 
 
 def test_what_is_scored_depends_on_the_mode(run, videos):
@@ -321,7 +321,8 @@ def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect
     assert "calibration" not in rows()[0]["warnings"]
     assert detect(*common, "calibration=unknown") == 0
     assert (
-        "does not say with which crop it was made (this run uses crop=lrs)" in rows()[0]["warnings"]
+        "does not record the crop of its videos; it may differ from crop=lrs of this run"
+        in rows()[0]["warnings"]
     )
     assert detect("input=v/one.mp4", "faces=given", "calibration=mouth") == 0
     assert rows()[0]["warnings"] == ""

@@ -75,14 +75,14 @@ def test_what_is_done_stands(folder, videos):
 
 def test_why_something_is_done_again(folder, videos):
     scored(folder, videos, score=None, only=1)
-    assert scored(folder, videos) == (list("01234"), ["scoring 1 again: failed before"])
+    assert scored(folder, videos) == (list("01234"), ["scoring 1 video again: failed before"])
     videos[1].write_bytes(b"other length")
     videos[2].write_bytes(b"\xff" * 10)
-    assert scored(folder, videos) == (list("12"), ["scoring 2 again: the file has changed"])
+    assert scored(folder, videos) == (list("12"), ["scoring 2 videos again: the file has changed"])
     os.utime(videos[3], (1, 1))
     videos[4].unlink()
     assert scored(folder, videos[:4]) == ([], [])
-    remarks = ["scoring 4 again: scored with other settings (a 1 -> 2, b.c)"]
+    remarks = ["scoring 4 videos again: scored with other settings (a 1 -> 2, b.c)"]
     assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}})[1] == remarks
     assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}}, resume=False) == (list("0123"), [])
 
@@ -91,7 +91,7 @@ def test_missing_reports_are_made(folder, videos):
     scored(folder, videos)
     todo, remarks = scored(folder, videos, is_complete=lambda name, undrawn: name != "3")
     assert todo == ["3"]
-    assert remarks == ["scoring 1 again: its report or features are missing"]
+    assert remarks == ["scoring 1 video again: the report or the features are missing"]
 
 
 def test_what_could_not_be_drawn_is_not_tried_again(folder, videos):
@@ -110,7 +110,7 @@ def test_a_kill_among_files_of_other_settings_leaves_no_score_beside_them(folder
     with opened(folder, videos, {"a": 2}) as output:
         output.begin(output.tasks[0])
         output.begin(output.tasks[2])  # never scored before, so nothing is voided
-    remarks = ["scoring 1 again: interrupted while its files were being written"]
+    remarks = ["scoring 1 video again: interrupted while files were being written"]
     assert scored(folder, videos[:3]) == (["0", "2"], remarks)
     assert scored(folder, videos[:3]) == ([], [])
 

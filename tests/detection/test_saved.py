@@ -24,7 +24,7 @@ SCORED = line(row={"status": "scored"})
         (["5", "[1]", "{}", "no json", '{"video": "a.mp4"}'], "this run has no result for a.mp4"),
         ([line(row={"status": "failed", "error": "e"})], "a.mp4 has no score: e"),
         ([SCORED, line(void=True)], "this run has no result for a.mp4"),
-        ([SCORED], "detect needs save_features=true"),
+        ([SCORED], "run detect with save_features=true"),
     ],
 )
 def test_foreign_journals_are_one_sentence(tmp_path, lines, sentence):

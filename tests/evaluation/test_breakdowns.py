@@ -181,7 +181,7 @@ def test_small_groups_are_counted_and_not_measured():
     last = language["groups"]["c"]
     assert (last["scored"], last["listed"]) == (120, 121)
     text = " ".join(notes(found | {"origin": "as set"}))
-    assert "language: fewer than 20 videos: d (2 real, 4 fake)" in text
+    assert "language: groups of fewer than 20 videos left out: d (2 real, 4 fake)" in text
     assert "unknown for 3 scored videos" in text
     assert "No values for shoe" in text
     table = cells(found, "language")
@@ -215,10 +215,10 @@ def test_thresholds():
     assert choose_threshold(rows, threshold=0.7) == (0.7, "as set")
     threshold, origin = choose_threshold(rows, rate=0.1)
     assert np.mean(np.array(real) > threshold) <= 0.1
-    assert origin == "10 % of the tested real videos"
+    assert origin == "exceeded by 10 % of the tested real videos"
     held_out = Calibration.fit(np.arange(99.0))
     found = choose_threshold(rows, calibration=held_out, rate=0.05)
-    assert found == (held_out.threshold(0.05), "5 % of the calibration's real videos")
+    assert found == (held_out.threshold(0.05), "exceeded by 5 % of the calibration's real videos")
     threshold, reason = choose_threshold(rows[:9], rate=0.01)
     assert threshold is None and "needs at least 99 real videos" in reason
     with pytest.raises(ConfigError, match="both classes"):

@@ -152,7 +152,7 @@ def test_command_runs_controls_and_perturbations(
     assert {row["false_alarms"] for row in overall} == {"1.0"}  # every loss is above 0
     assert (tmp_path / "b/robustness_sound.png").exists()
     told = (tmp_path / "b/robustness.md").read_text()
-    assert "False alarms: real videos above 0 (" in told
+    assert "False alarms: real videos above the threshold 0 (" in told
     with Image.open(tmp_path / "b/robustness.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
     assert "adversarial" in capsys.readouterr().out

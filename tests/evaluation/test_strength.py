@@ -105,7 +105,7 @@ def test_a_planted_mismatch_of_populations_is_found():
     known = random.normal(0, 1, 120)
     assert other_population(known, random.normal(0, 1, 60)) is None
     reason = other_population(known, random.normal(1, 1, 60))
-    assert reason.startswith("the 60 real videos of the other set have other values than the 120")
+    assert reason.startswith("the 60 real videos of the other set differ from the 120")
     found = fit(np.random.default_rng(5)).refuse(reason)
     assert found(1.0) is None and found.refused == reason
 

@@ -93,7 +93,7 @@ def test_reasons():
     assert len(tracks) == 1
     assert dropped == {"smaller than 40 pixels": 1, "shorter than 1 s": 1}
     seldom = [detect(n, *[face(100)] * (n % 25 == 0)) for n in range(0, 201, 5)]
-    assert tracked(seldom, 201)[1] == {"detected in less than 40 % of searched frames": 1}
+    assert tracked(seldom, 201)[1] == {"detected in fewer than 40 % of searched frames": 1}
 
 
 def weak(*where, confidence=0.4):

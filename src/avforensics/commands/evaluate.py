@@ -244,7 +244,7 @@ def perturbed(
     threshold, origin = None, ""
     if stage.trainer.is_global_zero:
         threshold, origin = threshold_of(cfg, outcome.rows, calibration)
-        log.info("false alarms: %s", origin)
+        log.info("threshold for false alarms: %s", origin)
     plain = described_alarms(cfg, outcome.rows, summary, threshold)
     runs = {(name, 0): plain for name, _ in changes}
     for (name, level), edit in changes.items():
@@ -254,7 +254,11 @@ def perturbed(
             short = brief(cfg, changed.rows)
             runs[name, level] = described_alarms(cfg, changed.rows, short, threshold)
     if stage.trainer.is_global_zero:
-        alarms = "" if threshold is None else f"real videos above {threshold:.4g} ({origin})"
+        alarms = (
+            ""
+            if threshold is None
+            else f"real videos above the threshold {threshold:.4g} ({origin})"
+        )
         write_robustness(runs, cfg.output_dir, cfg.title, f"False alarms: {alarms}")
         Table(robustness_cells(runs), "perturbations").show()
         if cells := alarm_cells(runs):

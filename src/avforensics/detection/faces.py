@@ -80,7 +80,7 @@ class FaceOptions:
     def __post_init__(self) -> None:
         check_choice("faces", self.mode, MODES)
         if self.mode == "auto" and self.recipe is None:
-            raise ConfigError("faces=auto needs a recipe for its crops")
+            raise ConfigError("faces=auto needs a crop recipe: set `recipe`")
         check_choice("rule", self.rule, RULES)
 
     @property
@@ -313,5 +313,5 @@ def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
         heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE
         missing = found.n_frames / FPS - face.track.start - heard
         if heard and media.video_frames / FPS > heard and missing > SHORTER_SECONDS:
-            yield f"sound ended {missing:.2f} s early"
+            yield f"audio ended {missing:.2f} s early"
             return

@@ -144,7 +144,7 @@ class Judge:
 
 
 _OTHER_LENGTH = {
-    True: "too few windows have sound at every delay, unlike in the calibration's videos",
+    True: "too few windows have sound at every delay, unlike in the videos of the calibration",
     False: "the calibration's videos are short clips, but this video is longer",
 }
 
@@ -194,7 +194,8 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
     fitted = calibration.setting.get("crop")
     if fitted is None:
         return [
-            f"the calibration does not say with which crop it was made (this run uses crop={crop})"
+            "the calibration does not record the crop of its videos; "
+            f"it may differ from crop={crop} of this run"
         ]
     if fitted != crop:
         raise ConfigError(

@@ -224,7 +224,10 @@ class OutputFolder:
             self.remarks.append(
                 f"skipped {len(self._journal.damaged)} damaged lines of journal.jsonl"
             )
-        self.remarks += [f"scoring {count} again: {why}" for why, count in reasons.items()]
+        self.remarks += [
+            f"scoring {count} video{'s' if count > 1 else ''} again: {why}"
+            for why, count in reasons.items()
+        ]
 
     def _why_again(
         self,
@@ -236,7 +239,7 @@ class OutputFolder:
     ) -> str | None:
         """Return why a finished video has to be scored again; None if its result is kept."""
         if "void" in record:
-            return "interrupted while its files were being written"
+            return "interrupted while files were being written"
         status = record["row"]["status"]
         record["row"]["status"] = status = RENAMED_STATUSES.get(status, status)
         if status not in (*WITH_SCORE, *FACELESS):
@@ -253,7 +256,7 @@ class OutputFolder:
         if status in FACELESS:  # the search would fail again, and there is no report
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
-        return None if complete else "its report or features are missing"
+        return None if complete else "the report or the features are missing"
 
 
 def entry_of(

@@ -81,8 +81,8 @@ def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None 
         cells = [[cell(row) for cell in columns.values()] for row in shown]
         Table([list(columns), *cells], title, words=["video", "not applicable"]).show()
     without = sum(row["status"] in FACELESS for row in failed)
-    counts = f"{len(rows) - len(failed)} scored, {len(failed) - without} failed"
-    counts += f", {len(marked)} of the scored not applicable" if marked else ""
+    apart = f" ({len(marked)} of them not applicable)" if marked else ""
+    counts = f"{len(rows) - len(failed)} scored{apart}, {len(failed) - without} failed"
     counts += f", {without} without a usable face" if without else ""
     log.info("%s; results in %s", counts, folder)
     for reason, count in sorted((dropped or {}).items()):

@@ -208,7 +208,7 @@ def find_saved(folder: Path, video: Path) -> tuple[Outcome, float]:
     path = folder / f"features/{record['name']}.safetensors"
     if not path.is_file():
         raise ConfigError(
-            f"results={folder}: {path.name} is missing; detect needs save_features=true"
+            f"results={folder}: {path.name} is missing; run detect with save_features=true"
         )
     scored, given = record["row"].get("sha256"), sha256_or_none(video)
     if scored and given and scored != given:

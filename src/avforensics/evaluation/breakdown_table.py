@@ -87,13 +87,13 @@ def choose_threshold(
     """
     if threshold is not None:
         return float(threshold), "as set"
-    origin = f"{100 * rate:g} % of the calibration's real videos"
+    origin = f"exceeded by {100 * rate:g} % of the calibration's real videos"
     if calibration is None:
         scores = [row.score for row in rows if row.counts and not row.label]
         if not scores:
             return None, "no real video was scored"
         calibration = Calibration.fit(np.array(scores))
-        origin = f"{100 * rate:g} % of the tested real videos"
+        origin = f"exceeded by {100 * rate:g} % of the tested real videos"
     try:
         return calibration.threshold(rate), origin
     except ConfigError as error:
@@ -131,7 +131,7 @@ def notes(found: Mapping) -> list[str]:
     if threshold is None:
         lines = [f"No false-alarm rates: {origin}"]
     else:
-        lines = [f"False alarms: real videos above {threshold:.4g} ({origin})"]
+        lines = [f"False alarms: real videos above the threshold {threshold:.4g} ({origin})"]
     lines.append(
         f"A gap is the difference from all other videos; ranges are {100 * found['level']:g} % "
         "intervals over identities; Holm's correction covers all gaps of all columns"
@@ -147,7 +147,9 @@ def notes(found: Mapping) -> list[str]:
                 f"{printable(group)} ({counts['n_real']} real, {counts['n_fake']} fake)"
                 for group, counts in of["left_out"].items()
             )
-            lines.append(f"{name}: fewer than {found['min_videos']} videos: {groups}")
+            lines.append(
+                f"{name}: groups of fewer than {found['min_videos']} videos left out: {groups}"
+            )
         if of["unknown"]:
             lines.append(f"{name}: unknown for {of['unknown']} scored videos")
     if found["absent"]:

@@ -151,7 +151,7 @@ def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.n
     if len(bad):
         raise ValueError(
             f"{len(bad)} of {len(scores)} scores are not finite (first at position {bad[0]}); "
-            "a video without a score belongs in the coverage, not in the metrics"
+            "leave out videos without a score"
         )
     if not np.isin(labels, (0, 1)).all():
         raise ValueError("labels must be 0 (real) or 1 (fake)")

@@ -192,8 +192,8 @@ def other_population(reals: np.ndarray, others: np.ndarray) -> str | None:
     if found.pvalue >= UNLIKE:
         return None
     return (
-        f"the {len(others)} real videos of the other set have other values than the {len(reals)} "
-        f"of the fit (Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
+        f"the {len(others)} real videos of the other set differ from the {len(reals)} of the fit "
+        f"(Kolmogorov-Smirnov {found.statistic:.2f}, p {found.pvalue:.1e})"
     )
 
 

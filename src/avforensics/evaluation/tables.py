@@ -100,7 +100,9 @@ def coverage_line(summary: Mapping) -> str:
     line = f"{line} ({coverage['failed']} failed)" if coverage["failed"] else line
     apart = len(coverage.get("not_applicable", ()))  # missing in older results
     return (
-        f"{line}; {apart} of them are not applicable and excluded from metrics" if apart else line
+        f"{line}; {apart} of them are not applicable and are excluded from the metrics"
+        if apart
+        else line
     )
 
 

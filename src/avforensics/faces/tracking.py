@@ -188,7 +188,7 @@ def tracks_of(
         elif size < settings.min_size:
             dropped[f"smaller than {settings.min_size:g} pixels"] += 1
         elif len(tracklet.frames) < settings.min_seen * searched:
-            dropped[f"detected in less than {100 * settings.min_seen:g} % of searched frames"] += 1
+            dropped[f"detected in fewer than {100 * settings.min_seen:g} % of searched frames"] += 1
         else:
             kept.append((-size, track))
     kept.sort(key=lambda one: (one[1].first_frame, one[0]))

@@ -78,7 +78,10 @@ class Phase:
         if self.edges < 0:
             raise ValueError(f"edges must be at least 0, got {self.edges}")
         if self.batch_size < 1 or (self.epochs is not None and self.epochs < 1):
-            raise ValueError("batch_size and epochs of a phase must be at least 1")
+            raise ValueError(
+                "batch_size and epochs of a phase must be at least 1, got "
+                f"{self.batch_size} and {self.epochs}"
+            )
         if self.span is not None and self.span < 6:
             raise ValueError(
                 f"span must be at least 6 (two windows of five frames), got {self.span}"

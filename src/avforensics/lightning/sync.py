@@ -122,7 +122,9 @@ class SyncModule(pl.LightningModule):
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1 pair, got {chunk}")
         if silence < 0 or (silence and across_videos):
-            raise ValueError("silence must be at least 0, and 0 with across_videos")
+            raise ValueError(
+                f"silence must be at least 0, or exactly 0 with across_videos, got {silence}"
+            )
         if not 0 <= neighbours < 0.5:
             raise ValueError(f"neighbours must be at least 0 and below 0.5, got {neighbours}")
         self.save_hyperparameters(ignore=["network", "optimizer", "scheduler"])

@@ -45,7 +45,7 @@ class MovingCrop:
         if squares.ndim != 2 or squares.shape[1] not in (3, 4) or len(squares) == 0:
             raise ValueError(f"squares must be (T, 3) or (T, 4), got {squares.shape}")
         if not np.isfinite(squares).all() or squares[:, 2].min() <= 0:
-            raise ValueError("squares must be finite with sides > 0")
+            raise ValueError("squares must be finite, and their sides must be > 0")
         if self.fill is not None and not 0 <= self.fill <= 255:
             raise ValueError(f"fill must be 0..255 or None, got {self.fill}")
 

@@ -108,7 +108,10 @@ def open_media(
     options = options or MediaOptions()
     limit = 1 if max_frames is None else max_frames
     if min(block_frames, options.size, limit) < 1:
-        raise ValueError("block_frames, max_frames and size must be positive")
+        raise ValueError(
+            "block_frames, max_frames and size must be >= 1, got "
+            f"{block_frames}, {max_frames} and {options.size}"
+        )
     if start_frame < 0:
         raise ValueError(f"start_frame must be >= 0, got {start_frame}")
     if options.crop is not None:

@@ -105,7 +105,7 @@ class RowDecoder(nn.Module, ABC):
         if width % heads:
             raise ValueError(f"width must be a multiple of heads = {heads}, got {width}")
         if positions < 1 or depth < 1:
-            raise ValueError("positions and depth must be >= 1")
+            raise ValueError(f"positions and depth must be >= 1, got {positions} and {depth}")
         self.row_width = inputs
         self.max_len = positions + 1  # windows of the longest sequence
         self.to_width = nn.Linear(inputs, width)

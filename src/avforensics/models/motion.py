@@ -48,7 +48,10 @@ class MotionEncoder(nn.Module):
     ) -> None:
         super().__init__()
         if not len(widths) == len(depths) == len(strides):
-            raise ValueError("widths, depths and strides must have one entry for each stage")
+            raise ValueError(
+                "widths, depths and strides must have one entry for each stage, got "
+                f"{len(widths)}, {len(depths)} and {len(strides)}"
+            )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be within [0, 1), got {dropout}")
         self.width = widths[-1]

@@ -96,9 +96,15 @@ class VisualEncoder(nn.Module):
     ) -> None:
         super().__init__()
         if not len(widths) == len(depths) == len(strides):
-            raise ValueError("widths, depths and strides must have one entry for each stage")
+            raise ValueError(
+                "widths, depths and strides must have one entry for each stage, got "
+                f"{len(widths)}, {len(depths)} and {len(strides)}"
+            )
         if not 0 < first_temporal_stage < len(widths):
-            raise ValueError("first_temporal_stage must leave both 2-D and 3-D stages")
+            raise ValueError(
+                f"first_temporal_stage must be within 1..{len(widths) - 1}, got "
+                f"{first_temporal_stage}"
+            )
         if not pad_time and sum(depths[first_temporal_stage:]) != 1:
             raise ValueError("without pad_time, the 3-D part must be a single block")
         self.pad_time = pad_time
