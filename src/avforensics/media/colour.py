@@ -106,6 +106,13 @@ class ColourTags:
             )
         return "; ".join(said)
 
+    @property
+    def warning(self) -> str:
+        """Warn of a tone map or an ignored tag; empty if there is neither."""
+        if self.transfer in HIGH:
+            return f"high dynamic range: {self.conversion}"
+        return f"colours: {self.conversion}" if self.outside else ""
+
     def checked(self, outside: float) -> ColourTags:
         """Return tags with BT.709 primaries if too much of the first frame lies outside BT.709.
 

@@ -44,24 +44,13 @@ PictureEdit = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
 Frame = TypeVar("Frame")
 
 
-def open_media(
-    path: str | os.PathLike,
-    options: MediaOptions | None = None,
-    *,
-    block_frames: int = FPS,
-    start_frame: int = 0,
-    max_frames: int | None = None,
-    audio_path: str | os.PathLike | None = None,
-    crop: MovingCrop | None = None,
-    sound: SoundSpool | None = None,
-    edit: PictureEdit | None = None,
-    kept: KeptFrames | None = None,
-    pictures: Pictures | None = None,
-) -> MediaStream:
-    """Open any media file, or a part of it, for scoring.
+class MediaStream(Closing):
+    """Any media file, or a part of it, opened for scoring.
 
+    Use the stream in a ``with`` statement; it can be iterated once, over the blocks of the file.
     The frames and audio of a part are the same as when the file is read from the beginning. Frames
-    are decoded in the iterating thread and resized in another thread.
+    are decoded in the iterating thread and resized in another thread. Video and audio are demuxed
+    in two separate passes, so that memory does not depend on how far apart a file stores them.
 
     Parameters
     ----------
@@ -92,10 +81,10 @@ def open_media(
         Cropped and resized frames of the part, which are used instead of decoding; the part ends
         with the last of them.
 
-    Returns
-    -------
-    MediaStream
-        Blocks of the file. Use the stream in a ``with`` statement; it can be iterated once.
+    Attributes
+    ----------
+    report : MediaReport
+        Report on the file, which is complete once all blocks have been read.
 
     Raises
     ------
@@ -105,67 +94,40 @@ def open_media(
     ValueError
         A number is out of range, or the crop lies outside the frame.
     """
-    options = options or MediaOptions()
-    limit = 1 if max_frames is None else max_frames
-    if min(block_frames, options.size, limit) < 1:
-        raise ValueError(
-            "block_frames, max_frames and size must be >= 1, got "
-            f"{block_frames}, {max_frames} and {options.size}"
-        )
-    if start_frame < 0:
-        raise ValueError(f"start_frame must be >= 0, got {start_frame}")
-    if options.crop is not None:
-        left, top, right, bottom = options.crop
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ValueError(
-                f"crop must be (left, top, right, bottom) within 0..1, got {options.crop}"
-            )
-    if pictures is not None:
-        max_frames = sys.maxsize
-    if crop is not None:
-        max_frames = len(crop) if max_frames is None else min(max_frames, len(crop))
-    return MediaStream(
-        path,
-        options,
-        block_frames=block_frames,
-        start_frame=start_frame,
-        max_frames=max_frames,
-        audio_path=audio_path,
-        crop=crop,
-        sound=sound,
-        edit=edit,
-        kept=kept,
-        pictures=pictures,
-    )
-
-
-class MediaStream(Closing):
-    """Blocks of a file, as returned by `open_media`.
-
-    Video and audio are demuxed in two separate passes, so that memory does not depend on how far
-    apart a file stores them.
-
-    Attributes
-    ----------
-    report : MediaReport
-        Report on the file, which is complete once all blocks have been read.
-    """
 
     def __init__(
         self,
         path: str | os.PathLike,
-        options: MediaOptions,
+        options: MediaOptions | None = None,
         *,
-        block_frames: int,
-        start_frame: int,
-        max_frames: int | None,
-        audio_path: str | os.PathLike | None,
-        crop: MovingCrop | None,
-        sound: SoundSpool | None,
-        edit: PictureEdit | None,
-        kept: KeptFrames | None,
-        pictures: Pictures | None,
+        block_frames: int = FPS,
+        start_frame: int = 0,
+        max_frames: int | None = None,
+        audio_path: str | os.PathLike | None = None,
+        crop: MovingCrop | None = None,
+        sound: SoundSpool | None = None,
+        edit: PictureEdit | None = None,
+        kept: KeptFrames | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
+        options = options or MediaOptions()
+        limit = 1 if max_frames is None else max_frames
+        if min(block_frames, options.size, limit) < 1:
+            raise ValueError(
+                "block_frames, max_frames and size must be >= 1, got "
+                f"{block_frames}, {max_frames} and {options.size}"
+            )
+        if start_frame < 0:
+            raise ValueError(f"start_frame must be >= 0, got {start_frame}")
+        left, top, right, bottom = options.crop or (0, 0, 1, 1)
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ValueError(
+                f"crop must be (left, top, right, bottom) within 0..1, got {options.crop}"
+            )
+        if pictures is not None:
+            max_frames = sys.maxsize
+        if crop is not None:
+            max_frames = len(crop) if max_frames is None else min(max_frames, len(crop))
         self._path = path
         self._audio_path = path if audio_path is None else audio_path
         self._options = options
@@ -177,7 +139,6 @@ class MediaStream(Closing):
         self._edit = edit
         self._kept = kept
         self._pictures = pictures
-        left, top, right, bottom = options.crop or (0, 0, 1, 1)
         self._least = options.size / min(right - left, bottom - top)
         self._video = VideoReader(
             path, stream=options.video_stream, start=start_frame, square=crop is not None
@@ -185,7 +146,7 @@ class MediaStream(Closing):
         try:
             self._audio = self._open_sound(audio_path, sound)
             tracks = file_tracks(path)
-            joins, cut = self._video.joins, self._video.cut
+            joins, cut = self._video.survey.joins, self._video.survey.cut
             if audio_path is not None:
                 tracks = (*(t for t in tracks if t.kind == "video"), *file_tracks(audio_path))
                 apart = survey(audio_path)
@@ -202,6 +163,7 @@ class MediaStream(Closing):
             refused_aspect=video.tally.refused_aspect,
             colour_transfer=video.colours.transfer_name,
             tone_map=video.colours.conversion,
+            colour_warning=video.colours.warning,
             rotation=video.rotation,
             container=video.container,
             declared=video.declared,
@@ -210,7 +172,7 @@ class MediaStream(Closing):
             audio_codec=audio.codec,
             tracks=read_tracks(tracks, video=video.number, audio=audio.number),
             breaks=video.breaks,
-            strays=video.strays,
+            strays=video.survey.strays,
             joins=joins,
             cut=cut,
             channels=audio.downmix.words,
@@ -346,6 +308,9 @@ class MediaStream(Closing):
         report.audio_start = self._audio.start
         report.not_finite = self._audio.not_finite
         report.warnings.extend(remarks(report, whole=self._max_frames is None))
+
+
+open_media = MediaStream
 
 
 def _of_both(video: str, audio: str) -> str:

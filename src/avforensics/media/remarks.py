@@ -59,10 +59,8 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
             f"first on, perhaps up to {1000 * report.reordered:.0f} ms early"
         )
     yield from of_pictures(report.concealed, report.resized, report.refused_aspect)
-    if "tone-mapped" in report.tone_map:
-        yield f"high dynamic range: {report.tone_map}"
-    elif "is ignored" in report.tone_map:
-        yield f"colours: {report.tone_map}"
+    if report.colour_warning:
+        yield report.colour_warning
     if whole:
         yield from _lengths(report)
     if report.audio_start is not None and report.audio_start > LATE_SECONDS:

@@ -137,6 +137,8 @@ class MediaReport:
         Transfer function, e.g. ``"arib-std-b67"``; empty if not declared.
     tone_map : str
         How frames were converted to BT.709, or why a gamut tag was ignored; empty if neither.
+    colour_warning : str
+        Warning about high dynamic range or an ignored gamut tag; empty if neither.
     breaks : tuple of ClockBreak
         Repaired points at which the clock restarts, steps back or jumps.
     strays : int
@@ -188,6 +190,7 @@ class MediaReport:
     refused_aspect: str = ""
     colour_transfer: str = ""
     tone_map: str = ""
+    colour_warning: str = ""
     breaks: tuple[ClockBreak, ...] = ()
     strays: int = 0
     joins: str = ""

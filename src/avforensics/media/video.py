@@ -88,10 +88,8 @@ class VideoReader(Closing):
         Length in seconds from the first frame to the end of the last packet.
     breaks : tuple of ClockBreak
         Repaired breaks of the file's clock, in seconds from the first frame.
-    strays : int
-        Number of short runs of packets whose damaged time stamps were repaired.
-    joins, cut : str
-        As in `Survey`.
+    survey : Survey
+        Packet statistics of the file.
     number : int
         Index among the video streams.
     codec : str
@@ -121,7 +119,7 @@ class VideoReader(Closing):
         self._threads = threads
         self._square = square
         self._path, self._number, self._start = path, stream, start
-        self._survey = survey(path)
+        self.survey = survey(path)
         first = self._open()
         if first is None:
             self.close()
@@ -134,17 +132,15 @@ class VideoReader(Closing):
         self.container = self._container.format.name
         self.fps = float(frame_rate(self._stream) or 0)
         self.origin = (first.pts or 0) * self._stream.time_base
-        self.strays = self._survey.strays
-        self.joins, self.cut = self._survey.joins, self._survey.cut
         self.number = number_of(self._container, self._stream)
-        self.length = float(self._survey.end - self.origin)
+        self.length = float(self.survey.end - self.origin)
         self.breaks = tuple(
-            replace(one, time=one.time - float(self.origin)) for one in self._survey.breaks
+            replace(one, time=one.time - float(self.origin)) for one in self.survey.breaks
         )
         self.declared = None  # the declared length does not apply after repairs
-        if not (self.breaks or self.strays):
+        if not (self.breaks or self.survey.strays):
             self.declared = declared_length(self._container, float(self.origin))
-        if self.cut and (declared := extent(path).seconds):
+        if self.survey.cut and (declared := extent(path).seconds):
             self.declared = declared
         self.rotation = first.rotation % 360
         self._aspect = self._pixels.now
@@ -198,7 +194,7 @@ class VideoReader(Closing):
                     self._path,
                     f"damaged header: its video clock ticks every {float(tick):g} s",
                 )
-            pieces = self._survey.pieces.get(self._stream.index, WHOLE)
+            pieces = self.survey.pieces.get(self._stream.index, WHOLE)
             self._in_order = pieces is WHOLE
             mender = Mender(pieces)
             self._decoded = decode(self._container, self._stream, self.tally, mender)
@@ -218,7 +214,7 @@ class VideoReader(Closing):
         """Yield frames at 25 fps whose ``pts`` is the frame number."""
         graph = None
         for frame in self._rebased():
-            graph = graph or _fps_graph(frame)
+            graph = graph or _graph(frame, ("fps", str(FPS)))
             graph.vpush(frame)
             yield from _pull(graph)
         if graph is not None:
@@ -253,7 +249,7 @@ class VideoReader(Closing):
         step = max(1, round(usual / self._stream.time_base))
         stamps = _Stamps(step)
         start = stamp = stamps.best(self._first)
-        end = int(self._survey.end_from(self.origin) / self._stream.time_base)
+        end = int(self.survey.end_from(self.origin) / self._stream.time_base)
         frame = self._entry(self._first)
         if frame is not None:
             stamp = stamps.best(frame)
@@ -292,7 +288,14 @@ class VideoReader(Closing):
         """Scale a frame and centre it on a black frame of the first frame's size."""
         key = frame.width, frame.height, frame.format.name, width, height
         if key not in self._graphs:
-            self._graphs[key] = _fit_graph(frame, width, height, *self._kind)
+            whole, high, pixels = self._kind
+            place = f"{(whole - width) // 4 * 2}:{(high - height) // 4 * 2}"
+            self._graphs[key] = _graph(
+                frame,
+                ("scale", f"{width}:{height}:flags=bicubic"),
+                ("pad", f"{whole}:{high}:{place}"),
+                ("format", pixels),
+            )
         graph = self._graphs[key]
         graph.vpush(frame)
         return graph.vpull()
@@ -327,30 +330,14 @@ class _Stamps:
         return self._best
 
 
-def _fps_graph(frame: av.VideoFrame) -> av.filter.Graph:
+def _graph(frame: av.VideoFrame, *filters: tuple[str, str]) -> av.filter.Graph:
+    """Create a filter graph for frames like this one, from names and arguments of filters."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
     )
-    graph.link_nodes(source, graph.add("fps", str(FPS)), graph.add("buffersink")).configure()
-    return graph
-
-
-def _fit_graph(
-    frame: av.VideoFrame, width: int, height: int, whole: int, high: int, pixels: str
-) -> av.filter.Graph:
-    """Build a filter graph that scales frames and centres them on black frames."""
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-    )
-    filters = (
-        ("scale", f"{width}:{height}:flags=bicubic"),
-        ("pad", f"{whole}:{high}:{(whole - width) // 4 * 2}:{(high - height) // 4 * 2}"),
-        ("format", pixels),
-        ("buffersink", None),
-    )
-    graph.link_nodes(source, *(graph.add(*each) for each in filters)).configure()
+    sink = graph.add("buffersink")
+    graph.link_nodes(source, *(graph.add(*each) for each in filters), sink).configure()
     return graph
 
 

@@ -165,7 +165,7 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
     usual = (
         video.codec == "h264"
         and video.view == View()
-        and not (video.breaks or video.strays or video.origin)
+        and not (video.breaks or video.survey.strays or video.origin)
     )
     if not usual:
         return None
