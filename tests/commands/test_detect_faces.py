@@ -304,7 +304,7 @@ def test_segments_of_a_long_video(detect, long_video):
     assert found == [(row["start"], row["end"]) for row in segments]
     page = Path("out/reports/long.html").read_text()
     assert page.count("lips and sound differ from the rest") == len(segments)
-    assert "about one segment in 2 minutes is marked" in page
+    assert "about one segment is marked every 2 minutes" in page
     assert detect(*common, "calibration=own", "false_segments_per_minute=0.2") == 0
     assert {row["measure"] for row in rows("segments.csv")} == {"step_loss"}  # too few minutes
 

@@ -177,7 +177,7 @@ def test_a_large_file_is_refused_before_it_is_sent(site, page, bad_files, way):
     refused = page.find_element("id", "refused")
     until(
         page,
-        lambda _: refused.text == "large.mp4: the file has 1.2 MB, but at most 1 MB are allowed.",
+        lambda _: refused.text == "large.mp4: the file is 1.2 MB, but at most 1 MB are allowed.",
     )
     assert set(site.files()) == before
     choose(page, bad_files / "notes.mp4")

@@ -166,7 +166,7 @@ def test_a_long_video_begins_where_a_face_is_and_lends_its_own_sound(
     np.testing.assert_array_equal(parts["original"], whole[32_000:64_000])
     np.testing.assert_array_equal(parts["swap"], whole[64_000:96_000])
     assert all(path.is_file() for path in paths) and case.left_out == [
-        "other audio in a part: needs 2.4 s, but the clip has 2.00 s"
+        "other sound in a part: needs 2.4 s, but the clip has 2.00 s"
     ]
 
 

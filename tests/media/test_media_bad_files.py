@@ -90,8 +90,8 @@ def test_missing_streams(tmp_path):
 
 
 def test_missing_stream_numbers(plain):
-    assert reason(plain, video_stream=1) == "no video stream 1: the file has 1, counted from 0"
-    assert reason(plain, audio_stream=2) == "no audio stream 2: the file has 1, counted from 0"
+    assert reason(plain, video_stream=1) == "no video stream 1: the file has 1, numbered from 0"
+    assert reason(plain, audio_stream=2) == "no audio stream 2: the file has 1, numbered from 0"
     assert "no audio stream -1" in reason(plain, audio_stream=-1)
 
 

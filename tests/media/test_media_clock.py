@@ -210,4 +210,4 @@ def test_a_late_clock_hides_no_cut(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     (warning,) = read(path)[2].warnings
-    assert warning.startswith("cut off:") and "of the 3.00 s" in warning
+    assert warning.startswith("cut off:") and "declares 3.00 s" in warning

@@ -80,7 +80,7 @@ def test_all_of_several_joined_files_is_read(tmp_path, kind):
         begin = shown.index(first) * 640
         assert abs(lag(sound[begin : begin + 32_000], heard)) <= 16, f"1 ms, from frame {first}"
     size = parts[0].stat().st_size
-    words = f"3 files joined, at byte {size}, {size + parts[1].stat().st_size}: all were read"
+    words = f"3 files joined (at bytes {size}, {size + parts[1].stat().st_size}): all were read"
     assert any(warning.startswith(words) for warning in report.warnings)
 
 

@@ -265,11 +265,11 @@ def test_both_are_cut_to_the_shorter(tmp_path):
     path = mux(tmp_path / "a.mkv", times=PLAIN, sounds=[[(0, SOUND[:32_100])]], audio_codec="flac")
     _, _, report = read(path)
     assert (report.n_frames, report.video_frames, report.audio_samples) == (50, 75, 32_100)
-    assert report.warnings == ["audio shorter than video (2.01 s of 3.00 s)"]
+    assert report.warnings == ["audio (2.01 s) shorter than video (3.00 s)"]
     path = mux(tmp_path / "b.mkv", times=PLAIN[:30], sounds=[[(0, SOUND)]], audio_codec="flac")
     _, _, report = read(path)
     assert (report.n_frames, report.video_frames, report.audio_samples) == (30, 30, 48_000)
-    assert report.warnings == ["video shorter than audio (1.20 s of 3.00 s)"]
+    assert report.warnings == ["video (1.20 s) shorter than audio (3.00 s)"]
 
 
 def test_blocks_and_early_stop_change_nothing(tmp_path):
@@ -287,7 +287,7 @@ def test_nonsense_is_refused(make_video):
     path = make_video(n_frames=10)
     wrong = [("crop", (0.5, 0, 0.4, 1)), ("crop", (0, 0, 1.2, 1))]
     for name, value in [*wrong, ("size", 0), ("block_frames", 0), ("max_frames", 0)]:
-        with pytest.raises(ValueError, match=r"crop|positive"):
+        with pytest.raises(ValueError, match=r"crop|must be >= 1"):
             read(path, **{name: value})
 
 

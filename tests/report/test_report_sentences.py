@@ -64,7 +64,7 @@ def test_in_short_names_the_segments():
 
     usual = said(0.3, (1.0, 2.46), (7.0, 8.0))
     assert "but from 1.0 to 2.5 s and from 7.0 to 8.0 s they do not" in usual
-    assert "about one segment in 2 minutes is marked" in usual and "one possible reason" in usual
+    assert "about one segment is marked every 2 minutes" in usual and "one possible reason" in usual
     unusual = said(0.01, *((i, i + 0.5) for i in range(5)))
     assert "most of all from 0.0 to 0.5 s, from 1.0 to 1.5 s, from 2.0 to 2.5 s and in 2" in unusual
     assert said(0.3, (1.0, 2.0), rate=None) == said(0.3)  # no mention of segments

@@ -27,7 +27,7 @@ def test_a_ratio_names_both_propositions_its_interval_and_the_populations():
     )
     assert "moderate support (ratio 40, 95 % interval 20 to 79;" in said
     assert "1,200 real videos of 150 people and 300 forgeries" in said
-    assert "people and generators held out, Cllr 0.54" in said
+    assert "on held-out people and generators, Cllr 0.54" in said
     assert "not the probability that the video is forged" in said
 
 

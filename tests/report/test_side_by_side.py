@@ -47,7 +47,7 @@ def test_what_is_said_of_a_score(entries):
     original, moved, swapped = entries
     assert verdict(original, original) == "The score to compare with."
     assert verdict(moved, original) == "3 times the score of the clip as it is."
-    assert verdict(swapped, original).startswith("Not above the clip as it is")
+    assert verdict(swapped, original).startswith("Not above the score of the clip as it is")
     judged = replace(moved, calibrated=Calibrated(p_value=0.02, n_real=99))
     assert "3 times" in verdict(judged, original) and "2 % of 99" in verdict(
         judged, original

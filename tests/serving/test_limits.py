@@ -11,7 +11,7 @@ from avforensics.serving.limits import Limits
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"max_megabytes": 0.001}, r"the file has 0\.\d MB, but at most 0\.001 MB are allowed"),
+        ({"max_megabytes": 0.001}, r"the file is 0\.\d MB, but at most 0\.001 MB are allowed"),
         (
             {"max_minutes": 1 / 60},
             r"the video lasts 0\.0 minutes, but at most 0\.0166667 are allowed",

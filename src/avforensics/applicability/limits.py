@@ -82,8 +82,8 @@ class Limits:
             )
         elif found.speech is not None and found.speech < least:
             yield (
-                f"no speech: {found.speech:.2f} s of {found.seconds:.1f} s (at least {least:.2g} s "
-                "needed)"
+                f"no speech: only {found.speech:.2f} s of {found.seconds:.1f} s "
+                f"(at least {least:.2g} s needed)"
             )
         elif found.spoken is not None and found.spoken < self.min_spoken:
             yield (
@@ -107,7 +107,7 @@ class Limits:
             )
         if found.detail is not None and found.detail < self.min_detail:
             yield (
-                f"mouth covered: {found.detail:.2f} of the detail around it "
+                f"mouth covered: only {found.detail:.2f} times the detail around it "
                 f"(at least {self.min_detail:g} needed)"
             )
         elif found.voice_over is not None and found.voice_over > self.max_voice_over:

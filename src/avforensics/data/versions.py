@@ -71,14 +71,14 @@ def versions_of(
         found.append(
             Version(
                 "partial",
-                "Partly other audio",
+                "Other sound in a part",
                 f"From {stretch[0]:.1f} s to {stretch[1]:.1f} s the audio comes from {whence}.",
                 splice_sound(sound, other, first * HOP, last * HOP),
                 stretch,
             )
         )
     else:
-        left_out.append(_too_short("other audio in a part", n_frames, LEAST_PARTIAL))
+        left_out.append(_too_short("other sound in a part", n_frames, LEAST_PARTIAL))
     return found, left_out
 
 

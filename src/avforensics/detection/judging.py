@@ -185,7 +185,10 @@ def judge_for(
         except ConfigError as error:
             reasons.append(str(error))
     if reasons:
-        log.info("no p-values: no calibration of these weights can be used: %s", "; ".join(reasons))
+        log.info(
+            "no p-values, because no calibration of these weights can be used: %s",
+            "; ".join(reasons),
+        )
     return None
 
 

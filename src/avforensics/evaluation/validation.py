@@ -33,7 +33,7 @@ def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Fi
     for label, name, colour in ((1, "forgeries", COLOURS[1]), (0, "real videos", COLOURS[0])):
         panel.plot(at, 100 * tippett(log10[labels == label], at), color=colour, label=name)
     panel.axvline(0, color="0.7", linewidth=0.8)
-    panel.set_xlabel("log10 likelihood ratio (people and generators held out)")
+    panel.set_xlabel("log10 likelihood ratio (held-out people and generators)")
     panel.set_ylabel("share at least as high (%)")
     panel.set_title(title, fontsize=10)
     panel.grid(color="0.92")

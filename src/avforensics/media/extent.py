@@ -64,7 +64,7 @@ class Extent:
         count = len(self.starts)
         unread = [number for number in range(count) if number not in read]
         if not unread:
-            return f"{count} files joined, at {_bytes(self.starts[1:])}: all were read in order"
+            return f"{count} files joined (at {_bytes(self.starts[1:])}): all were read in order"
         ends = (*self.starts[1:], self.size)
         lost = sum(ends[number] - self.starts[number] for number in unread)
         begins = _bytes([self.starts[number] for number in unread])
@@ -77,7 +77,9 @@ class Extent:
 def _bytes(positions: Sequence[int]) -> str:
     told = ", ".join(map(str, positions[:3]))
     more = len(positions) - 3
-    return f"byte {told}" + (f" and {more} more" if more > 0 else "")
+    return f"byte{'s' if len(positions) > 1 else ''} {told}" + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def extent(path: str | os.PathLike) -> Extent:

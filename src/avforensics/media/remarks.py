@@ -36,7 +36,7 @@ def of_file(report: MediaReport) -> Iterator[str]:
     yield from _clock(report)
     declared, found = report.declared, report.found
     if declared is not None and declared - found > LONGER_SECONDS:
-        yield f"cut off: {found:.2f} s of the {declared:.2f} s that the file declares"
+        yield f"cut off: the file declares {declared:.2f} s, but only {found:.2f} s could be read"
     elif report.cut:
         yield f"cut off: {report.cut}"
     if report.joins:
@@ -55,8 +55,8 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
         yield f"frames left out because their time stamps step back: {report.disordered}"
     if report.reordered:
         yield (
-            "the file does not say when its frames are shown: they follow each other from the "
-            f"first on, perhaps up to {1000 * report.reordered:.0f} ms early"
+            "the file does not say when its frames are shown: they were spaced evenly from the "
+            f"first one, perhaps up to {1000 * report.reordered:.0f} ms early"
         )
     yield from of_pictures(report.concealed, report.resized, report.refused_aspect)
     if report.colour_warning:
@@ -90,7 +90,7 @@ def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Itera
     if resized:
         yield f"frames of a different size or shape fitted to the first frame: {resized}"
     if refused_aspect:
-        yield f"implausible pixel aspect {refused_aspect}: square pixels assumed"
+        yield f"implausible pixel aspect ratio {refused_aspect}: square pixels were assumed"
 
 
 def of_sound(not_finite: int) -> Iterator[str]:
@@ -131,6 +131,6 @@ def _clock(report: MediaReport) -> Iterator[str]:
 def _lengths(report: MediaReport) -> Iterator[str]:
     picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
     if picture - sound > SHORTER_SECONDS:
-        yield f"audio shorter than video ({sound:.2f} s of {picture:.2f} s)"
+        yield f"audio ({sound:.2f} s) shorter than video ({picture:.2f} s)"
     if sound - picture > LONGER_SECONDS:
-        yield f"video shorter than audio ({picture:.2f} s of {sound:.2f} s)"
+        yield f"video ({picture:.2f} s) shorter than audio ({sound:.2f} s)"

@@ -73,7 +73,7 @@ def pick_stream(
         number = chosen_number(path, kind) if len(streams) > 1 else 0
     if not 0 <= number < len(streams):
         raise MediaError(
-            path, f"no {kind} stream {number}: the file has {len(streams)}, counted from 0"
+            path, f"no {kind} stream {number}: the file has {len(streams)}, numbered from 0"
         )
     chosen = streams[number]
     if chosen.codec_context is None:

@@ -168,7 +168,7 @@ class MediaReport:
     not_finite : int
         Number of NaN or infinite samples that were replaced by zeros.
     warnings : list of str
-        Warnings for the user, e.g. ``"audio shorter than video (2.00 s of 3.00 s)"``.
+        Warnings for the user, e.g. ``"audio (2.00 s) shorter than video (3.00 s)"``.
     """
 
     n_frames: int = 0

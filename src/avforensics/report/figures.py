@@ -65,7 +65,7 @@ def save_figures(
         A format is unknown, or the result has no scores, features or steps.
     """
     if unknown := sorted(set(formats) - set(FORMATS)):
-        raise ValueError(f"unknown figure format {unknown[0]!r}, choose from {', '.join(FORMATS)}")
+        raise ValueError(f"unknown figure format {unknown[0]!r}; known: {', '.join(FORMATS)}")
     if not result.scores:
         raise ValueError(f"{result.path}: not scored, so there is nothing to draw")
     curves = plot_data_of(result, result.scores[0].lam)

@@ -101,9 +101,9 @@ def _least(result: VideoResult, calibrated: Calibrated) -> float:
 
 
 def _rate(per_minute: float) -> str:
-    """Describe a maximum rate, e.g. ``"about one segment in 2 minutes is marked"``."""
+    """Describe a maximum rate, e.g. ``"about one segment is marked every 2 minutes"``."""
     if per_minute < 1:
-        return f"about one segment in {number(1 / per_minute, 2)} minutes is marked"
+        return f"about one segment is marked every {number(1 / per_minute, 2)} minutes"
     return f"about {number(per_minute, 2)} segments a minute are marked"
 
 
@@ -204,8 +204,8 @@ def coverage(
         ),
         (
             "Predicted",
-            f"{len(predicted):,} of them: each window is predicted from the ones before it, which "
-            f"the first{of_each} does not have",
+            f"{len(predicted):,} of them: each window is predicted from the ones before it, so "
+            f"there is no prediction for the first{of_each}",
         ),
         ("Left out", _left_out(len(frames) / FPS, duration)),
     ]
@@ -253,7 +253,7 @@ def _media_rows(media: MediaReport, parts: Sequence[MediaReport]) -> list[tuple[
     if media.audio_codec:
         sound += f", {media.audio_codec}"
     if media.level is not None:
-        sound += f", {media.level:.0f} dB of full scale"
+        sound += f", level {media.level:.0f} dB (full scale is 0)"
     several = {track.kind for track in media.tracks if not track.chosen}
     read = [describe(track) for track in media.tracks if track.chosen and track.kind in several]
     damaged = f"{media.skipped_packets:,} skipped" if media.skipped_packets else "none"

@@ -99,9 +99,9 @@ def verdict(entry: Entry, original: Entry) -> str:
     if factor >= 1.5:
         said = f"{number(factor, 2)} times the score of the clip as it is."
     elif factor > 1.05:
-        said = "A little above the clip as it is."
+        said = "A little above the score of the clip as it is."
     else:
-        said = "Not above the clip as it is: these weights do not notice it here."
+        said = "Not above the score of the clip as it is: these weights do not notice the change."
     return said if entry.calibrated is None else f"{said} {among_reals(entry.calibrated)}"
 
 

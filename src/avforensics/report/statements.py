@@ -58,12 +58,15 @@ def ratio_statement(about: Mapping[str, Any], found: Mapping[str, Any] | None) -
         Ratio as ``log10``, ``low``, ``high`` and ``at_bound``; None = no ratio.
     """
     if found is None:
-        reason = about.get("refused") or "this video cannot be compared with the calibration's"
+        reason = (
+            about.get("refused")
+            or "this video cannot be compared with the videos of the calibration"
+        )
         return f"No likelihood ratio: {reason}."
     forged, real = propositions(about["kinds"], about["generators"])
     population = (
         f"{about['n_real']:,} real videos of {about['n_people']:,} people and {about['n_fake']:,} "
-        f"forgeries; on people and generators held out, Cllr {about['cllr']:.2f}"
+        f"forgeries; on held-out people and generators, Cllr {about['cllr']:.2f}"
     )
     if 10 ** abs(found["log10"]) < 2:
         return (

@@ -82,7 +82,7 @@ class Limits:
         if size > self.max_bytes:
             raise MediaError(
                 video,
-                f"the file has {size / 1e6:.1f} MB, but at most {self.max_megabytes:g} MB are "
+                f"the file is {size / 1e6:.1f} MB, but at most {self.max_megabytes:g} MB are "
                 "allowed",
             )
         with open_container(video) as container:
