@@ -1,9 +1,9 @@
-"""The smallest synchronisation network with every part of the compact networks."""
+"""The smallest synchronisation networks: of the compact and of the published structure."""
 
 import torch
 
 from avforensics.models.audio import AudioEncoder
-from avforensics.models.fusion import CosineFusion
+from avforensics.models.fusion import CosineFusion, FusionTransformer
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
 
@@ -23,3 +23,14 @@ def tiny_sync(
         size=size,
         max_delay=tau,
     ).eval()
+
+
+def tiny_published(*, tau: int = 15, size: int = 32, plane: int = 2) -> SyncNetwork:
+    """Make it with two padded stages in time and a transformer; see `tiny_sync`."""
+    return SyncNetwork(
+        visual=VisualEncoder(widths=(4, 6, 8, 16), depths=(1, 2, 1, 1)),
+        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 16)),
+        fusion=FusionTransformer(width=16, plane=plane, depth=2, heads=2),
+        size=size,
+        max_delay=tau,
+    )

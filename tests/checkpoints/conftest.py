@@ -6,39 +6,22 @@ from types import SimpleNamespace
 import pytest
 import torch
 from sklearn_pipeline import fitted_pipeline
-from tiny_network import tiny_sync
+from tiny_network import tiny_published, tiny_sync
 
 from avforensics.checkpoints import Models
 from avforensics.checkpoints.published import published_state
-from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.fusion import FusionTransformer
 from avforensics.models.projection import Projection
-from avforensics.models.sync import SyncNetwork, published_sync_network
-from avforensics.models.visual import VisualEncoder
+from avforensics.models.sync import published_sync_network
 
 
-def _two_towers():
-    sync = tiny_sync(tau=3, size=64, plane=4)
-    sync.crop = (0.25, 0.5, 0.75, 1.0)
-    return sync
-
-
-def _transformer():
-    return SyncNetwork(
-        visual=VisualEncoder(widths=(4, 6, 8, 10), depths=(1, 2, 1, 1)),
-        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 10)),
-        fusion=FusionTransformer(width=10, plane=4, depth=2, heads=2),
-        size=64,
-        max_delay=3,
-    )
-
-
-@pytest.fixture(params=[_two_towers, _transformer])
+@pytest.fixture(params=[tiny_sync, tiny_published])
 def compact(request) -> Models:
     """All four parts of a small model, with a notice."""
     torch.manual_seed(0)
-    sync = request.param()
+    sync = request.param(tau=3, size=64, plane=4)
+    if request.param is tiny_sync:
+        sync.crop = (0.25, 0.5, 0.75, 1.0)
     projection = Projection.fit(torch.randn(40, sync.activation_width), outputs=6)
     return Models(
         sync=sync,

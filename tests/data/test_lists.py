@@ -31,15 +31,6 @@ def test_forms_of_lists(tmp_path, text, entries):
     assert read_list(path) == entries
 
 
-def test_polarity_is_declared(tmp_path):
-    path = tmp_path / "list.csv"
-    path.write_text("a.mp4,0\nb.mp4,1\n")
-    assert [entry.label for entry in read_list(path, fake=1)] == [0, 1]
-    assert [entry.label for entry in read_list(path, fake=0)] == [1, 0]
-    with pytest.raises(ManifestError, match="fake must be 0 or 1"):
-        read_list(path, fake=2)
-
-
 def test_mistakes_in_lists(tmp_path):
     path = tmp_path / "list.csv"
     with pytest.raises(ManifestError, match="no such file"):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +28,11 @@ def rows(folder, n, **changes):
 
 def test_odd_names_and_splits_come_back(tmp_path):
     names = [" lead.mp4", "a,b.mp4", 'q"u.mp4', "new\nline.mp4", "-dash.mp4", "#x.mp4"]
+    names.append(os.fsdecode(b"caf\xe9.mp4"))
     made = Manifest(Row(str(tmp_path / name), 0, split="2024") for name in names)
     made.write(tmp_path / "m.csv")
-    assert Manifest.read(tmp_path / "m.csv").rows == made.rows
+    again = Manifest.read(tmp_path / "m.csv")
+    assert (again.rows, again.digest) == (made.rows, made.digest)
     assert len(made.select(split=2024)) == len(made.select(split=[2024, "x"])) == len(names)
 
 
@@ -192,14 +195,6 @@ def test_segments_survive_the_way_through_text():
     segments = ((0.0, 0.000001), (1.5, 10.0), (100.123457, 2e6))
     assert parse_segments(format_segments(segments)) == segments
     assert format_segments(()) == ""
-
-
-def test_file_names_that_are_not_utf8(tmp_path):
-    name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
-    manifest = Manifest([Row(str(tmp_path / name), 0)])
-    manifest.write(tmp_path / "m.csv")
-    assert Manifest.read(tmp_path / "m.csv").rows == manifest.rows
-    assert manifest.digest
 
 
 def test_relative_rows_are_refused():

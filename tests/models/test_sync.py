@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_network import tiny_sync
+from tiny_network import tiny_published, tiny_sync
 
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.fusion import CosineFusion, FusionTransformer
@@ -15,34 +15,20 @@ TAU = 3
 WINDOWS = 6
 
 
-def _transformer_network():
+def _mouth_network(*, tau, size, plane):
     return SyncNetwork(
-        visual=VisualEncoder(widths=(4, 6, 8, 16), depths=(1, 1, 1, 1)),
-        audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 16)),
-        fusion=FusionTransformer(width=16, plane=4, depth=2, heads=2),
-        size=64,
-        max_delay=TAU,
-    )
-
-
-def _two_tower_network():
-    return tiny_sync(tau=TAU, size=64, plane=4)
-
-
-def _mouth_network():
-    return SyncNetwork(
-        visual=MouthTransformer(size=64, patch=8, width=8, heads=2, pool=2),
+        visual=MouthTransformer(size=size, patch=8, width=8, heads=2, pool=2),
         audio=AudioEncoder(widths=(4,) * 7),
-        fusion=CosineFusion(video_width=8, audio_width=4, plane=4, width=6),
-        size=64,
-        max_delay=TAU,
+        fusion=CosineFusion(video_width=8, audio_width=4, plane=plane, width=6),
+        size=size,
+        max_delay=tau,
     )
 
 
-@pytest.fixture(params=[_transformer_network, _two_tower_network, _mouth_network])
+@pytest.fixture(params=[tiny_published, tiny_sync, _mouth_network])
 def network(request):
     torch.manual_seed(0)
-    network = request.param().eval()
+    network = request.param(tau=TAU, size=64, plane=4).eval()
     for module in network.modules():  # statistics that differ from the identity
         if hasattr(module, "running_mean"):
             module.running_mean.normal_(0, 0.1)

@@ -4,24 +4,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tiny_network import tiny_published
 
 from avforensics.checkpoints import Models
 from avforensics.models.audio import AudioEncoder
 from avforensics.models.decoder import PublishedDecoder
-from avforensics.models.fusion import CosineFusion, FusionTransformer
+from avforensics.models.fusion import CosineFusion
 from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
 from avforensics.models.visual import VisualEncoder
-
-AUDIO_WIDTHS = (8, 8, 8, 8, 8, 16, 16)
-
-
-def padded_network() -> SyncNetwork:
-    """Two 2-D and two padded 3-D stages, fused by a transformer as published; 32 px."""
-    visual = VisualEncoder(widths=(4, 8, 8, 16), depths=(1, 1, 1, 1))
-    fusion = FusionTransformer(width=16, plane=2, depth=2, heads=2)
-    audio = AudioEncoder(widths=AUDIO_WIDTHS)
-    return SyncNetwork(visual=visual, audio=audio, fusion=fusion, size=32)
 
 
 def valid_network() -> SyncNetwork:
@@ -30,7 +21,7 @@ def valid_network() -> SyncNetwork:
         widths=(4, 8, 8, 16), depths=(1, 1, 1, 1), first_temporal_stage=3, pad_time=False
     )
     fusion = CosineFusion(video_width=16, audio_width=16, plane=2, width=16)
-    audio = AudioEncoder(widths=AUDIO_WIDTHS)
+    audio = AudioEncoder(widths=(8, 8, 8, 8, 8, 16, 16))
     return SyncNetwork(visual=visual, audio=audio, fusion=fusion, size=32)
 
 
@@ -44,7 +35,7 @@ def randomise(network: torch.nn.Module, seed: int) -> torch.nn.Module:
     return network.eval()
 
 
-@pytest.fixture(params=[padded_network, valid_network], ids=["padded", "valid"])
+@pytest.fixture(params=[tiny_published, valid_network], ids=["padded", "valid"])
 def network(request) -> SyncNetwork:
     return randomise(request.param(), seed=1)
 
@@ -53,7 +44,7 @@ def network(request) -> SyncNetwork:
 def models() -> Models:
     projection = randomise(Projection(inputs=32, outputs=31), seed=2)
     return Models(
-        sync=randomise(padded_network(), seed=1),
+        sync=randomise(tiny_published(), seed=1),
         distribution=randomise(PublishedDecoder(width=32, heads=4), seed=3),
         activation=randomise(PublishedDecoder(width=32, heads=4), seed=4),
         projection=projection,
