@@ -53,8 +53,11 @@ def running_mean(values: np.ndarray, size: int, *, mode: str) -> np.ndarray:
         Padding: the last value, mirrored values, or zeros.
     """
     padded = _padded(values, size, mode)
-    first = np.cumsum(padded[:size], axis=0)[-1:]
-    return np.cumsum(np.concatenate([first, padded[size:] - padded[:-size]]), axis=0) / size
+    total = np.concatenate([np.cumsum(padded[:size], axis=0)[-1:], padded[size:]])
+    total[1:] -= padded[:-size]
+    np.cumsum(total, axis=0, out=total)
+    total /= size
+    return total
 
 
 def running_rank(values: np.ndarray, size: int, rank: int, *, mode: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from avforensics.detection.record import RunRecord, record_of, write_record
 from avforensics.detection.saved import save_features
 from avforensics.media.types import MediaOptions
 from avforensics.report.page import write_video_report
+from avforensics.scoring.memory import release_after
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.result import VideoResult
 from avforensics.scoring.source import Clip
@@ -92,6 +93,7 @@ class Artifacts:
         wanted = {"figures": self._draw} if self.figures else {}
         wanted |= {"report": self._write_report} if self.report else {}
         undrawn = [what for what in wanted if not _tried(result, what, wanted[what], outcome, name)]
+        release_after(result.features)
         written = self.report and "report" not in undrawn
         return PLACES["report"].format(name) if written else None, undrawn
 

@@ -7,6 +7,7 @@ import numpy as np
 from avforensics.detection.faces import VideoScorer
 from avforensics.detection.judging import Judge
 from avforensics.detection.segments import find_segments, segments_off_delay
+from avforensics.scoring.memory import release_after
 from avforensics.scoring.outcome import Outcome
 from avforensics.scoring.own_delay import own_delay_curve
 from avforensics.scoring.result import VideoResult
@@ -23,6 +24,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
     policy = scorer.detector.policy
     evidence = None if judge is None else judge.calibration.evidence
     measure_outcome(outcome, policy, None if evidence is None else evidence.delay_frequency)
+    release_after(outcome.result.features)
     if judge is not None:
         scored = sum(bool(face.result.scores) for face in outcome.faces)
         outcome.calibrated = judge.judge(
@@ -33,6 +35,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
         for face in outcome.faces:
             judge.judge(face.result, cropped=True)
     _note_curves(outcome, policy)
+    release_after(outcome.result.features)
     if policy.windows != "all" or outcome.result.not_applicable:
         return
     if judge is not None and judge.segment_threshold is not None:

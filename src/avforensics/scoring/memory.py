@@ -6,6 +6,8 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
+from avforensics.scoring.result import Features
+
 EVERY = 1500  # windows between two releases: a minute of video
 
 
@@ -16,6 +18,12 @@ def release_freed() -> None:
     these pieces would add up to several hundred megabytes.
     """
     _trim()(0)
+
+
+def release_after(features: Features | None) -> None:
+    """Return freed memory after work on all windows of a video, if there are many."""
+    if features is not None and features.n_windows >= EVERY:
+        release_freed()
 
 
 @cache

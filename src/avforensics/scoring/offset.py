@@ -55,21 +55,25 @@ def delay_probabilities(logits: ArrayLike) -> np.ndarray:
     ValueError
         ``logits`` is empty or not two-dimensional.
     """
-    powers = np.exp(_below_largest(logits))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = _below_largest(logits)
+    np.exp(powers, out=powers)  # in place: an hour of rows takes 22 MB
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
 
 
 def log_probabilities(logits: ArrayLike) -> np.ndarray:
     """Compute the logarithm of `delay_probabilities` without underflow."""
     below = _below_largest(logits)
-    return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+    below -= np.log(np.exp(below).sum(axis=1, keepdims=True))
+    return below
 
 
 def _below_largest(logits: ArrayLike) -> np.ndarray:
-    rows = np.asarray(logits, dtype=np.float64)
+    rows = np.array(logits, dtype=np.float64)
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"logits must be (N, 2 * tau + 1), got {rows.shape}")
-    return rows - rows.max(axis=1, keepdims=True)
+    rows -= rows.max(axis=1, keepdims=True)
+    return rows
 
 
 def inner_windows(valid_audio: ArrayLike) -> tuple[np.ndarray, bool]:

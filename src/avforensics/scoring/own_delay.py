@@ -46,7 +46,8 @@ def off_own_delay(
     heard = _heard(valid_audio, probability.shape[1])[chosen]
     inner, _ = inner_windows(valid_audio[chosen])
     own = int(probability[inner].mean(axis=0).argmax())
-    mass = running_mean(np.where(heard, probability, 0.0).T, 2 * NEAR + 1, mode="constant").T
+    probability[~heard] = 0.0
+    mass = running_mean(probability.T, 2 * NEAR + 1, mode="constant").T
     highest = np.maximum(mass.max(axis=1), np.finfo(np.float64).tiny)
     loss = -np.log(np.clip(mass[:, own], 0, None) / highest + LEAST_RATIO)
     usual = np.median(loss[inner])

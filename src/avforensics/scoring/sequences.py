@@ -118,39 +118,38 @@ def score_features(
     length = min(policy.max_len, len(kept))
     index = torch.from_numpy(starts[:, None] + np.arange(length))  # (S, L), into kept windows
     rows = torch.from_numpy(features.sync_logits[kept])
-    by_delay, predicted = _judge(distribution, "distribution", rows, index)
+    by_delay, loss, predicted = _judge(distribution, "distribution", rows, index)
     rows = torch.from_numpy(features.projected[kept])
-    by_activation, _ = _judge(activation, "activation", rows, index)
-    following = index[:, 1:]
-    steps = Steps(
-        window=features.first_window + kept[1:],
-        distribution=_average(by_delay, following).numpy(),
-        activation=_average(by_activation, following).numpy(),
-        prediction=_average(predicted, following).numpy(),
-    )
+    by_activation, other, _ = _judge(activation, "activation", rows, index)
+    window = features.first_window + kept[1:]
+    steps = Steps(window, loss.numpy(), other.numpy(), predicted.numpy())
     return steps, [_score(steps, by_delay, by_activation, lam) for lam in lams]
 
 
 def _judge(
     decoder: nn.Module | None, part: str, rows: Tensor, index: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return step losses (S, L - 1) and predictions (S, L - 1, D) for sequences of rows."""
-    if decoder is None:
-        shape = index.shape[0], index.shape[1] - 1
-        return rows.new_zeros(shape), rows.new_zeros(*shape, rows.shape[1])
-    model = anomaly_model(decoder, part)
-    judged = [model(rows[part]) for part in index.split(BATCH)]  # input: (s, L, D)
-    losses, predictions = zip(*judged, strict=True)
-    return torch.cat(losses), torch.cat(predictions)
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Judge sequences of rows, (S, L).
 
-
-def _average(values: Tensor, following: Tensor) -> Tensor:
-    """Average over the sequences that predict a window, (S, L - 1, ...) -> (windows - 1, ...)."""
-    target = following.flatten() - 1  # the first window is never predicted
-    flat = values.flatten(0, 1)
-    total = flat.new_zeros(int(target.max()) + 1, *flat.shape[1:]).index_add_(0, target, flat)
-    count = torch.bincount(target).reshape(-1, *[1] * (flat.ndim - 1))
-    return total / count
+    Returns
+    -------
+    Tensor, (S, L - 1)
+        Step losses.
+    Tensor, (N - 1,), and Tensor, (N - 1, D)
+        Step losses and predictions, averaged over the sequences that predict a window. The first
+        window is never predicted.
+    """
+    target = index[:, 1:] - 1
+    losses = rows.new_zeros(target.shape)
+    loss, predicted = rows.new_zeros(len(rows) - 1), rows.new_zeros(len(rows) - 1, rows.shape[1])
+    if decoder is not None:
+        model = anomaly_model(decoder, part)
+        for some in torch.arange(len(index)).split(BATCH):  # sums need less memory than a list
+            losses[some], found = model(rows[index[some]])  # input: (s, L, D)
+            loss.index_add_(0, target[some].flatten(), losses[some].flatten())
+            predicted.index_add_(0, target[some].flatten(), found.flatten(0, 1))
+    count = torch.bincount(target.flatten())
+    return losses, loss / count, predicted / count[:, None]
 
 
 def _score(steps: Steps, by_delay: Tensor, by_activation: Tensor, lam: float) -> Score:

@@ -43,7 +43,8 @@ def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.n
     # mode "nearest" would repeat the last rows, so divide by the number of real rows instead
     total = running_mean(rows, smooth, mode="constant")
     share = running_mean(np.ones(len(rows)), smooth, mode="constant")
-    return (total / share[:, None]).max(axis=1) + np.log(rows.shape[1])
+    total /= share[:, None]
+    return total.max(axis=1) + np.log(rows.shape[1])
 
 
 def who_speaks(rows: Sequence[np.ndarray], first_windows: Sequence[int]) -> np.ndarray:
