@@ -27,7 +27,7 @@ from avforensics.checkpoints import load_models
 from avforensics.errors import ConfigError
 from avforensics.evaluation.checks import as_scored
 from avforensics.evaluation.comparison import cells, compare
-from avforensics.evaluation.evidence import DEFAULT_STATISTICS, Evidence, fewest
+from avforensics.evaluation.evidence import DEFAULT_STATISTICS, Evidence
 from avforensics.evaluation.fusion import FUSIONS
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.stored import StoreScorer, count_delays, one_thread
@@ -181,8 +181,6 @@ def fit(videos: list[Video], kind: str, names: tuple[str, ...]) -> Evidence | No
     """Fit a fusion on the real videos; return None if too few have all statistics."""
     reals = [video for video in videos if video.entry.label == 0]
     reals = [v for v in reals if all(name in v.found.statistics for name in names)]
-    if len(reals) < fewest(names, kind):
-        return None
     try:
         return Evidence.fit(
             [video.found.statistics for video in reals],

@@ -8,29 +8,24 @@ the environment are left out.
 
 from __future__ import annotations
 
-import re
 import sys
 from configparser import ConfigParser
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 NAME = "avforensics"
 
 
-def declared(setup: Path = ROOT / "setup.cfg") -> list[Requirement]:
+def declared() -> list[Requirement]:
     """Return every requirement of the package and of its extras."""
     parser = ConfigParser()
-    parser.read(setup, encoding="utf-8")
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
     texts = [parser["options"]["install_requires"], *parser["options.extras_require"].values()]
     return [Requirement(line) for text in texts for line in text.splitlines() if line.strip()]
-
-
-def normal(name: str) -> str:
-    """Return a package's name in the form that package indexes compare."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed(requirements: list[Requirement]) -> dict[str, str]:
@@ -53,9 +48,10 @@ def installed(requirements: list[Requirement]) -> dict[str, str]:
             package = distribution(one.name)
         except PackageNotFoundError:
             continue
-        found[normal(one.name)] = package.version
-        for wanted in ({"", *one.extras}) - {e for n, e in seen if n == normal(one.name)}:
-            seen.add((normal(one.name), wanted))
+        name = canonicalize_name(one.name)
+        found[name] = package.version
+        for wanted in ({"", *one.extras}) - {e for n, e in seen if n == name}:
+            seen.add((name, wanted))
             waiting += [(Requirement(text), wanted) for text in package.requires or ()]
     found.pop(NAME, None)
     return dict(sorted(found.items()))

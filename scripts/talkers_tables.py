@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -21,6 +22,7 @@ from avforensics.data.manifest import Manifest
 from avforensics.data.tables import read_table
 from avforensics.evaluation.alignment import estimate_delay
 from avforensics.features.store import FeatureStore
+from avforensics.tables import Table
 
 RESAMPLES = 2000
 TAU = 15  # frames; rows of 31 delays
@@ -74,16 +76,11 @@ def delay_table(folder: str, split: str | None) -> None:
             median = np.median(found)
             measures["recording"][source] += [(identity, abs(d - median) <= 1) for d in found]
     names = ("recording", "halves", "windows", "inner windows")
-    print("| source | " + " | ".join(names) + " |")
-    print("|---" * (len(names) + 1) + "|")
     sources = sorted({source for group in measures.values() for source in group})
-    for source in [*sources, None]:
-        cells = []
-        for name in names:
-            groups = measures[name]
-            values = groups[source] if source else [v for group in groups.values() for v in group]
-            cells.append(_share(values))
-        print(f"| {source or '**all**'} | " + " | ".join(cells) + " |")
+    table = [["source", *names]]
+    table += [[source, *(_share(measures[name][source]) for name in names)] for source in sources]
+    table.append(["**all**", *(_share([*chain(*measures[name].values())]) for name in names)])
+    print(Table(table).markdown())
 
 
 def _share(values: Sequence[tuple[str, float]]) -> str:
@@ -109,8 +106,7 @@ def generator_table(scores: str, manifest: str, columns: Sequence[str]) -> None:
     pages = np.array([row["category"] for row in rows])
     people = [row["identity"] or row["path"] for row in rows]
     scored = np.all([np.isfinite(value) for value in values.values()], axis=0)
-    print("| generator | page | n | against | " + " | ".join(f"{c}, AUC" for c in columns) + " |")
-    print("|---" * (4 + len(columns)) + "|")
+    cells = [["generator", "page", "n", "against", *(f"{name}, AUC" for name in columns)]]
     kinds = sorted({(pages[i], method.get(rows[i]["path"], "")) for i in np.flatnonzero(fake)})
     for page, kind in [*kinds, (None, None)]:
         ours = [
@@ -125,17 +121,14 @@ def generator_table(scores: str, manifest: str, columns: Sequence[str]) -> None:
             continue
         both = np.concatenate([ours, against])
         names = [people[i] for i in both]
-        cells = []
+        label = "**all fakes**" if page is None else kind
+        row = [label, page or "", len(ours), f"{len(against)} {word}"]
         for name in columns:
             labels, numbers = fake[both], values[name][both]
             low, high = _interval(names, lambda r, y=labels, x=numbers: _auc(y[r], x[r]))
-            cells.append(f"{100 * _auc(labels, numbers):.0f} ({100 * low:.0f}-{100 * high:.0f})")
-        label = "**all fakes**" if page is None else kind
-        print(
-            f"| {label} | {page or ''} | {len(ours)} | {len(against)} {word} | "
-            + " | ".join(cells)
-            + " |"
-        )
+            row.append(f"{100 * _auc(labels, numbers):.0f} ({100 * low:.0f}-{100 * high:.0f})")
+        cells.append(row)
+    print(Table(cells).markdown())
 
 
 def _auc(labels: np.ndarray, values: np.ndarray) -> float:

@@ -11,11 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "scripts"))
-from lock import declared, normal  # noqa: E402
+from lock import declared  # noqa: E402
 
 SOURCE = ROOT / "src" / "avforensics"
 
@@ -86,10 +87,12 @@ def test_the_installed_versions_are_in_range(one):
 def test_the_lock_names_every_requirement_in_range():
     """If this fails, `make lock` rewrites the lock."""
     lock = _lock()
-    assert list(lock) == sorted(lock) and all(name == normal(name) for name in lock)
+    assert list(lock) == sorted(lock) and all(name == canonicalize_name(name) for name in lock)
     for one in REQUIREMENTS:
-        assert normal(one.name) in lock, f"constraints.txt lacks {one.name}: run `make lock`"
-        assert one.specifier.contains(lock[normal(one.name)]), one
+        assert canonicalize_name(one.name) in lock, (
+            f"constraints.txt lacks {one.name}: run `make lock`"
+        )
+        assert one.specifier.contains(lock[canonicalize_name(one.name)]), one
     assert all(str(Version(number)) for number in lock.values())
 
 
