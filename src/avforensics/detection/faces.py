@@ -126,8 +126,8 @@ class VideoScorer:
         """
         if self.options.mode != "auto":
             clips, asked = tee(map(Clip.of, videos))
-            for result in self.detector.score_many(clips, progress):
-                clip = next(asked)
+            results = self.detector.score_many(clips, progress)
+            for result, clip in zip(results, asked, strict=False):
                 if self.options.expected is not None and result.error is None:
                     result.warnings += unlike_crop(
                         clip.path,
@@ -161,13 +161,13 @@ class VideoScorer:
             if every and not clip.is_part and not may_be_kept(video.media):
                 video.live = True
                 return video
-            part = {"start_frame": clip.first_frame, "max_frames": clip.n_frames}
             video.found = self._finder(
                 clip.path,
                 self.options.find,
                 video_stream=media.video_stream,
+                start_frame=clip.first_frame,
+                max_frames=clip.n_frames,
                 kept=video.kept,
-                **(part if clip.is_part else {}),
             )
             video.cut(self.options.recipe, media)
         return video
@@ -210,11 +210,10 @@ class VideoScorer:
                 video.sound = None
             video.cut(recipe, media)
             names = [track.name for track in video.found.tracks]
-            rest = [
-                clip for name, clip in zip(names, video.clips, strict=True) if name not in scored
-            ]
+            clips = dict(zip(names, video.clips, strict=True))
+            rest = (clip for name, clip in clips.items() if name not in scored)
             others = self.detector.score_many(rest, progress)
-            video.results = [scored.get(name) or next(others) for name in names]
+            video.results = [scored.get(name) or next(others) for name in clips]
         for result in video.results:  # `video.seconds` includes the time of each face
             result.seconds = 0.0
         video.seconds = time.perf_counter() - started

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from avforensics.data.versions import LEAST, Version, versions_of
-from avforensics.detection.faces import Finder, VideoScorer, faceless
+from avforensics.detection.faces import VideoScorer, faceless
 from avforensics.detection.judging import Judge
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
 from avforensics.faces.settings import FaceSettings
-from avforensics.faces.track import Faces
 from avforensics.media.audio import AudioReader
 from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
@@ -97,7 +96,7 @@ class Showcase:
         faces = find_faces(paths[0], self.find)
         if not faces.tracks:
             raise MediaError(self.video, faceless(faces))
-        scorer = VideoScorer(scorer.detector, scorer.options, finder=_known(faces))
+        scorer = VideoScorer(scorer.detector, scorer.options, finder=lambda *_, **options: faces)
         for version, path, outcome in zip(versions, paths, scorer.score_many(paths), strict=True):
             if outcome.result.error is not None:
                 raise MediaError(self.video, outcome.result.error)
@@ -217,8 +216,3 @@ def _read(path: str | os.PathLike, origin: Any, first: int, count: int) -> np.nd
             if left <= 0:
                 break
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
-
-
-def _known(faces: Faces) -> Finder:
-    """Create a finder that returns these faces for every version."""
-    return lambda path, settings, **options: faces

@@ -122,7 +122,7 @@ def _faces_in(
         if watcher is not None:
             watcher.found(found, shots)
         progress(first + found.frame)
-    cuts = shots.cuts()
+    cuts, tally = shots.cuts(), video.tally
     tracklets = associate(detections, cuts, settings)
     tracks, dropped = tracks_of(tracklets, cuts, shots.n_frames, settings)
     return Faces(
@@ -133,16 +133,12 @@ def _faces_in(
         dropped=dropped,
         detector=detector.sha256,
         cuts=tuple(first + cut for cut in cuts),
-        warnings=tuple(_damage(video)),
-        skipped_packets=video.tally.skipped,
+        warnings=(
+            *([damaged_packets(video=tally.skipped)] if tally.skipped else []),
+            *of_pictures(tally.concealed, tally.resized, tally.refused_aspect),
+        ),
+        skipped_packets=tally.skipped,
     )
-
-
-def _damage(video: VideoReader) -> Iterator[str]:
-    if video.tally.skipped:
-        yield damaged_packets(video=video.tally.skipped)
-    tally = video.tally
-    yield from of_pictures(tally.concealed, tally.resized, tally.refused_aspect)
 
 
 def _frames_to_search(
