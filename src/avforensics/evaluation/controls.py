@@ -119,29 +119,22 @@ def control_cells(summaries: Mapping[str, Mapping]) -> list[list[str]]:
     for name, of_run in found.items():
         silence = of_run.get("overall", {}).get("baselines", {}).get(SILENCE, {})
         coverage = summaries[name]["coverage"]
-        table.append(
-            [
-                name,
-                *(_auc(of_run.get(column, {})) for column in columns),
-                _auc(silence),
-                f"{coverage['scored']}/{coverage['listed']}",
-            ]
-        )
+        aucs = (_auc(of_run.get(column, {})) for column in columns)
+        scored = f"{coverage['scored']}/{coverage['listed']}"
+        table.append([name, *aucs, _auc(silence), scored])
     return table
 
 
 def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
     """Return one line per shift, header first."""
-    table = [
-        ["frames", "videos", "mean score", "unshifted", "AUC", "offset AUC", "called fake"],
-    ]
+    table = [["frames", "videos", "mean score", "unshifted", "AUC", "offset AUC", "called fake"]]
     for frames, found in shifts.items():
         called = found.get("called_fake")
         table.append(
             [
                 f"{frames:+d} ({40 * frames:+d} ms)",
                 str(found["n"]),
-                *("-" if name not in found else f"{found[name]:.4g}" for name in _MEANS),
+                *(f"{found[name]:.4g}" if name in found else "-" for name in ("shifted", "plain")),
                 _auc(found),
                 percent(found.get("offset_auc")),
                 "-" if called is None else f"{100 * called:.0f} %",
@@ -150,18 +143,11 @@ def shift_cells(shifts: Mapping[int, Mapping]) -> list[list[str]]:
     return table
 
 
-_MEANS = ("shifted", "plain")
-
-
 def write_controls(
     summaries: Mapping[str, Mapping], shifts: Mapping[int, Mapping], folder: str | PathLike
 ) -> None:
     """Write controls.json (every number) and controls.md (both tables)."""
-    content = {
-        "runs": dict(summaries),
-        "shifts": {str(key): value for key, value in shifts.items()},
-    }
-    write_json(f"{folder}/controls.json", content)
+    write_json(f"{folder}/controls.json", {"runs": summaries, "shifts": shifts})
     tables = [control_cells(summaries)] if len(summaries) > 1 else []
     tables += [shift_cells(shifts)] if shifts else []
     write_text(f"{folder}/controls.md", "\n".join(Table(cells).markdown() for cells in tables))

@@ -26,7 +26,7 @@ import avforensics
 from avforensics.data.tables import Table, read_table, write_table
 from avforensics.errors import ManifestError
 from avforensics.evaluation.rows import ScoredVideo, parse_scores, read_scores
-from avforensics.files import atomic_path, fingerprint
+from avforensics.files import fingerprint, write_json
 
 SCHEMA = "dfwb.scores/1"
 C5 = ("dataset", "key", "compression", "label", "score", "status")
@@ -46,21 +46,11 @@ def read_any(path: str | os.PathLike, *, fake: int = 1) -> list[ScoredVideo]:
         The file cannot be read, or has none of these formats.
     """
     table = read_table(Path(path))
-    if is_c5(table):
+    if set(C5) <= set(table.header):
         return parse_scores(table, enumerate(from_c5(table)))
-    if is_frames(table):
+    if table.index(*IMAGES) is not None and {"pred", "label"} <= set(table.header):
         return parse_scores(table, enumerate(from_frames(table)), fake=fake)
     return read_scores(path, fake=fake)
-
-
-def is_c5(table: Table) -> bool:
-    """Return True if a table has the columns of C5."""
-    return set(C5) <= set(table.header)
-
-
-def is_frames(table: Table) -> bool:
-    """Return True if a table lists frames and their predictions."""
-    return table.index(*IMAGES) is not None and {"pred", "label"} <= set(table.header)
 
 
 def from_c5(table: Table) -> list[dict[str, str]]:
@@ -171,14 +161,13 @@ def write_c5(
     header = [*C5, "method", RAW, "x_category", "x_identity", "x_error"]
     cells, counts = [], Counter()
     for row in rows:
-        status = "ok" if row.counts else "error"
-        if "no such file" in (row.error or ""):
-            status = "missing"
+        if row.counts:
+            status, score, raw, reason = "ok", _logistic(row.score), repr(row.score), None
+        else:
+            status = "missing" if "no such file" in (row.error or "") else "error"
+            score, raw, reason = None, None, row.reason or row.not_applicable
         counts[status] += 1
         key = os.path.relpath(row.path, common) if common else row.path
-        score = _logistic(row.score) if status == "ok" else None
-        raw = repr(row.score) if status == "ok" else None
-        reason = None if status == "ok" else row.reason or row.not_applicable
         method = row.attributes.get("method", row.category)
         own = [method, raw, row.category, row.identity, reason]
         cells.append([made_with["dataset"], key, "", row.label, score, status, *own])
@@ -203,8 +192,7 @@ def write_c5(
         "coverage": {"expected": len(rows), **{name: counts[name] for name in STATUSES}},
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    with atomic_path(_meta_of(Path(path))) as partial:
-        partial.write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+    write_json(_meta_of(Path(path)), meta)
 
 
 def _check_coverage(path: Path, counts: Counter) -> None:

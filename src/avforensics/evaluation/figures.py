@@ -17,6 +17,7 @@ from avforensics.evaluation.summary import by_category
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, distinguishable with common forms of colour blindness."""
 
+MARKERS = "osD^vPX*"
 _STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
-from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.figures import COLOURS, MARKERS
 from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.summary import identity_of
@@ -36,7 +36,6 @@ Runs = Mapping[tuple[str, int], Mapping]
 
 NAMES = {"paper": PAPER_PERTURBATIONS, **GROUPS}
 
-MARKERS = "osD^vPX*"
 AVERAGES = ("AVG-FV",)  # average plotted in the paper's Fig. 4
 
 

@@ -18,7 +18,7 @@ from avforensics.applicability import Limits
 from avforensics.checkpoints import Models
 from avforensics.data.tables import write_table
 from avforensics.errors import ConfigError, ManifestError
-from avforensics.evaluation.figures import COLOURS
+from avforensics.evaluation.figures import COLOURS, MARKERS
 from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.stored import StoreScorer, one_thread
@@ -32,7 +32,6 @@ from avforensics.scoring.statistics import check_statistics
 from avforensics.tables import Table
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
-MARKERS = "osD^vPX"
 AVERAGES = ("AVG-ALL", "AVG-FV")
 MOST_LINES = 7
 
