@@ -51,8 +51,8 @@ def check_alone(engine: EngineOptions, world: int) -> None:
     """
     if engine.name == "ray" and world > 1:
         raise ConfigError(
-            "engine=ray distributes the work itself: start one command, without shard, rank and "
-            "world, not several with torchrun or srun"
+            "engine=ray distributes the work itself: start a single command without shard, rank "
+            "and world, and without torchrun or srun"
         )
 
 

@@ -97,7 +97,7 @@ WORDS += [("False", "True"), ("0.0", "1.0"), ("00", "1e0"), ("'0'", "'1'")]
 def test_labels(tmp_path, caplog, real, fake):
     caplog.set_level(logging.INFO)
     assert read(tmp_path, with_labels(real, fake)) == EXPECTED
-    assert "label: 1 = fake" in caplog.text
+    assert "label 1 means fake" in caplog.text
     assert f"{fake} as 1" in caplog.text
     assert f"{real} as 0" in caplog.text
 

@@ -171,7 +171,7 @@ def test_the_output_of_detect_with_labels_added(avforensics, tmp_path, capsys):
     overall = json.loads((tmp_path / "out/metrics.json").read_text())["overall"]
     expected = sk.roc_auc_score([row.label for row in rows], [row.score for row in rows])
     assert overall["auc"] == pytest.approx(expected)
-    assert "label: 1 = fake; read Bona-fide as 0, Spoof as 1" in capsys.readouterr().out
+    assert "label 1 means fake; read Bona-fide as 0, Spoof as 1" in capsys.readouterr().out
 
 
 def test_the_number_that_marks_a_fake_in_foreign_scores(avforensics, tmp_path):

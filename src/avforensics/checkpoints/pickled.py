@@ -37,7 +37,7 @@ class _DType:
 
     def __init__(self, code: str, *_: Any) -> None:
         if not isinstance(code, str) or not re.fullmatch(r"[biuf][1248]", code):
-            raise pickle.UnpicklingError(f"an array of {code!r} is not an array of numbers")
+            raise pickle.UnpicklingError(f"an array of type {code!r} is not an array of numbers")
         self.numpy = np.dtype(code)
 
     def __setstate__(self, state: tuple) -> None:
@@ -57,8 +57,10 @@ class _Array:
 def _from_bytes(raw: Any, dtype: _DType, shape: tuple, order: str) -> np.ndarray:
     if not isinstance(dtype, _DType) or not isinstance(raw, bytes | bytearray):
         raise pickle.UnpicklingError("an array's content is not raw numbers")
-    if len(raw) != math.prod(shape) * dtype.numpy.itemsize:
-        raise pickle.UnpicklingError(f"an array of shape {shape} has {len(raw)} bytes")
+    if len(raw) != (needed := math.prod(shape) * dtype.numpy.itemsize):
+        raise pickle.UnpicklingError(
+            f"an array of shape {shape} has {len(raw)} bytes, expected {needed}"
+        )
     return np.frombuffer(raw, dtype.numpy).reshape(shape, order=order).copy()
 
 

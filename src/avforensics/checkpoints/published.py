@@ -174,7 +174,7 @@ def _scaler_and_pca(content: Any, path: Path) -> tuple[Record | None, Record]:
     records = {type(record).__name__: record for record in _records(content)}
     if "PCA" not in records:
         found = ", ".join(records) or type(content).__name__
-        raise CheckpointError(f"{path}: holds no PCA (found: {found})")
+        raise CheckpointError(f"{path}: contains no PCA (found: {found})")
     return records.get("StandardScaler"), records["PCA"]
 
 

@@ -110,7 +110,9 @@ def run(cfg: DictConfig) -> int:
     if isinstance(cfg.scoring.lam, ListConfig):
         raise ConfigError(f"calibrate needs exactly one scoring.lam, got {list(cfg.scoring.lam)}")
     if cfg.source not in (None, *GENERATORS):
-        raise ConfigError(f"source must be null or one of {GENERATORS}, got {cfg.source!r}")
+        raise ConfigError(
+            f"source must be null or one of {', '.join(GENERATORS)}, got {cfg.source!r}"
+        )
     policy = SequencePolicy(
         max_len=cfg.scoring.max_len, windows=cfg.scoring.windows, audio=cfg.scoring.audio
     )

@@ -124,7 +124,7 @@ def again(record: Mapping[str, Any], files: Mapping[str, Any], cfg: DictConfig) 
             ) from error
         files = list(Path(folder, "results").glob("*.json"))
         if len(files) != 1:
-            raise ConfigError(f"{video}: rescoring gave no result")
+            raise ConfigError(f"{video}: scoring the video again gave no result")
         return compare(record, read_record(files[0]), tolerance=cfg.tolerance)
 
 

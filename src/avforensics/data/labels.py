@@ -62,7 +62,7 @@ class Labels:
         if self._read.keys() <= {"0", "1"} and self.fake == 1:
             return
         read = ", ".join(f"{text} as {label}" for text, label in sorted(self._read.items()))
-        log.info("%s: label: 1 = fake; read %s", source, read)
+        log.info("%s: label 1 means fake; read %s", source, read)
 
     def _parse(self, text: str) -> int | None:
         text = text.strip(" '\"")

@@ -59,7 +59,9 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
         raise ManifestError(f"{path}: the list is empty")
     bare = [entry.path for entry in entries if entry.label is None]
     if bare and len(bare) < len(entries):
-        raise ManifestError(f"{path}: some lines have a label, others have none, e.g. {bare[0]}")
+        raise ManifestError(
+            f"{path}: some lines have a label, but others have none, e.g. {bare[0]}"
+        )
     labels.tell(path)
     return entries
 

@@ -29,10 +29,13 @@ def split(log10_lr: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
     """
     values, labels = np.asarray(log10_lr, np.float64), np.asarray(labels)
     if values.ndim != 1 or values.shape != labels.shape or np.isnan(values).any():
-        raise ValueError("likelihood ratios and labels must be two lists of the same length")
+        raise ValueError(
+            "log10_lr and labels must be (n,) without NaN, got shapes "
+            f"{values.shape} and {labels.shape}"
+        )
     fakes, reals = values[labels == 1], values[labels == 0]
     if not len(fakes) or not len(reals) or len(fakes) + len(reals) < len(values):
-        raise ValueError("labels must be 0 (real) and 1 (fake), with videos of both")
+        raise ValueError("labels must be 0 (real) or 1 (fake), and both must occur")
     return fakes, reals
 
 

@@ -139,10 +139,12 @@ def forgeries(store: FeatureStore, *, split: Names = None, category: Names = Non
     wanted = fits(split, category)
     chosen = [index for index, entry in enumerate(store) if entry.label == 1 and wanted(entry)]
     if not chosen:
-        raise ManifestError(
-            f"{store.folder}: no forgeries of category {category or '(any)'} in split "
-            f"{split or '(any)'}"
-        )
+        asked = [
+            f" {words} {' or '.join([names] if isinstance(names, str) else names)}"
+            for words, names in (("of category", category), ("in split", split))
+            if names
+        ]
+        raise ManifestError(f"{store.folder}: no forgeries{''.join(asked)}")
     return chosen
 
 

@@ -89,7 +89,7 @@ class FaceSettings:
             )
         if not 0 < self.score_on <= self.score:
             raise ValueError(
-                f"score_on must be > 0 and <= score = {self.score}, got {self.score_on}"
+                f"score_on must be > 0 and <= score ({self.score}), got {self.score_on}"
             )
         for name in ("gap", "smooth", "cut", "min_seconds", "min_size"):
             if getattr(self, name) < 0:

@@ -120,7 +120,9 @@ class Evaluation:
         elif cfg.features is None:
             raise ConfigError("nothing to evaluate: give features=STORE, or benchmark= and root=")
         elif cfg.edit:
-            raise ConfigError("edit changes clips while they are read: it needs a benchmark")
+            raise ConfigError(
+                "`edit` changes clips while they are read, so it needs benchmark= and root="
+            )
         else:
             self.listed = FeatureStore.open(cfg.features)
             self.edit = self.listed.info.edit

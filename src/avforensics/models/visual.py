@@ -106,7 +106,10 @@ class VisualEncoder(nn.Module):
                 f"{first_temporal_stage}"
             )
         if not pad_time and sum(depths[first_temporal_stage:]) != 1:
-            raise ValueError("without pad_time, the 3-D part must be a single block")
+            raise ValueError(
+                "with pad_time=False, the 3-D stages must have one block in total, got "
+                f"{sum(depths[first_temporal_stage:])}"
+            )
         self.pad_time = pad_time
         self.width = widths[-1]
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)

@@ -94,8 +94,8 @@ def statistic(
     """
     if scale not in SCALES or fake not in ("high", "low") or sides not in ("one", "two"):
         raise ConfigError(
-            f"statistic {name}: scale must be one of {SCALES}, fake high or low, sides one or two, "
-            f"got {scale!r}, {fake!r}, {sides!r}"
+            f"statistic {name}: scale must be one of {', '.join(SCALES)}, fake must be high or "
+            f"low, and sides must be one or two, got {scale!r}, {fake!r} and {sides!r}"
         )
 
     def register(function: Callable[[VideoRows], float | None]) -> Callable:
@@ -119,7 +119,7 @@ def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
     if unknown:
         raise ConfigError(f"unknown statistic {unknown[0]!r}; known: {', '.join(STATISTICS)}")
     if not names or len(set(names)) < len(names):
-        raise ConfigError("statistics must be a list of different names, at least one")
+        raise ConfigError(f"statistics must be one or more different names, got {list(names)}")
     return names
 
 

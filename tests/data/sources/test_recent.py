@@ -113,7 +113,7 @@ def test_polyglotfake(tree, caplog):
     assert "1 files with unexpected names are skipped" in caplog.text
     assert "fake/to_ru/notes about this.mp4" in caplog.text
     (root / "json/es.json").write_text('{"videos": [{"source": "x"}]}')
-    with pytest.raises(ManifestError, match=r"es\.json: an entry of videos has no filename"):
+    with pytest.raises(ManifestError, match=r"es\.json: an entry of `videos` has no `filename`"):
         polyglotfake(root)
 
 

@@ -66,7 +66,7 @@ def _find_lists(root: str, lists: str | Path | None) -> Path:
             return place
     raise ManifestError(
         f"{places[0]}: no pretrain.txt, train.txt, val.txt or test.txt of LRS2; set their folder "
-        "by source.lists=FOLDER"
+        "with source.lists=FOLDER"
     )
 
 

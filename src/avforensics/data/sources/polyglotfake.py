@@ -56,7 +56,7 @@ def _polyglot_people(table: Path) -> dict[str, dict[str, str]]:
     people = {}
     for video in videos if isinstance(videos, list) else ():
         if not isinstance(video, dict) or not isinstance(video.get("filename"), str):
-            raise ManifestError(f"{table}: an entry of videos has no filename")
+            raise ManifestError(f"{table}: an entry of `videos` has no `filename`")
         shown = video.get("characters") or [{}]
         first = shown[0] if isinstance(shown, list) and isinstance(shown[0], dict) else {}
         values = {"identity": video.get("source"), "gender": first.get("sex")}
