@@ -18,8 +18,6 @@ from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.files import write_json, write_text
 from avforensics.tables import Table
 
-_TITLES = {"auc": "AUC", "false_alarms": "false alarms"}
-
 
 def with_columns(
     rows: Sequence[ScoredVideo], path: str | PathLike, columns: Sequence[str]
@@ -109,7 +107,7 @@ def cells(found: Mapping, column: str) -> list[list[str]]:
     ]
     header = [printable(column), "real", "fake", "scored"]
     for metric in metrics:
-        header += [_TITLES[metric], "gap", "p (Holm)"]
+        header += [METRICS[metric], "gap", "p (Holm)"]
     table = [header]
     for name, block in found["columns"][column]["groups"].items():
         line = [printable(name), str(block["n_real"]), str(block["n_fake"])]

@@ -24,7 +24,7 @@ from avforensics.evaluation.metrics import RocCurve
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.summary import category_of, identity_of
 
-METRICS = ("auc", "false_alarms")
+METRICS = {"auc": "AUC", "false_alarms": "false alarms"}  # names in JSON and in text
 _FEW_VALUES = 8  # a column with more distinct numbers is binned
 
 
@@ -165,11 +165,8 @@ class _Work:
         gap = value - of_others[0]
         between = self._gap_interval(drawn - of_others[1], gap, rows, others, interval, of_others)
         p_value = None if between is None else self._p_value(gap, between, rows, others)
-        names = ("gap", "gap_ci", "gap_p")
-        return block | {
-            f"{metric}_{name}": one
-            for name, one in zip(names, (gap, between, p_value), strict=True)
-        }
+        gaps = {f"{metric}_gap": gap, f"{metric}_gap_ci": between, f"{metric}_gap_p": p_value}
+        return block | gaps
 
     def _enough(self, metric: str, rows: np.ndarray) -> bool:
         n_real = int(self.real[rows].sum())
@@ -178,10 +175,9 @@ class _Work:
     def _result(self, metric: str, rows: np.ndarray) -> tuple[float, np.ndarray, list | None]:
         """Return a metric of some videos, its resamples and its interval."""
         if metric == "auc":
-            value = float(
-                RocCurve.from_scores(self.bootstrap.labels[rows], self.scores[rows]).auc()
-            )
-            drawn = self.bootstrap.values(self.scores[rows], ("auc",), rows)["auc"]
+            scores = self.scores[rows]
+            value = float(RocCurve.from_scores(self.bootstrap.labels[rows], scores).auc())
+            drawn = self.bootstrap.values(scores, ("auc",), rows)["auc"]
         else:
             value = float(self.called[rows].mean())
             drawn = self.bootstrap.rate(self.called[rows], rows)
@@ -275,7 +271,7 @@ def differences(found: Mapping) -> list[str]:
     kept = []
     for column, of in found["columns"].items():
         for name, block in of["groups"].items():
-            for metric, what in (("auc", "AUC"), ("false_alarms", "false alarms")):
+            for metric, what in METRICS.items():
                 p_value = block.get(f"{metric}_gap_p_holm")
                 if p_value is not None and p_value < chance:
                     gap = 100 * block[f"{metric}_gap"]

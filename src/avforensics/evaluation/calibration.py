@@ -139,8 +139,8 @@ class Calibration:
         """Return one warning per property of a video that is outside the calibrated range."""
         warnings = []
         for name, value in properties.items():
-            low, high = self.ranges.get(name, (-np.inf, np.inf))
-            slack = _SLACK * max(abs(low), abs(high)) if name in self.ranges else 0.0
+            low, high = self.ranges.get(name, (value, value))
+            slack = _SLACK * max(abs(low), abs(high))
             if not low - slack <= value <= high + slack:
                 met = f"{low:g}" if low == high else f"{low:g} to {high:g}"
                 label = name.replace("_", " ")

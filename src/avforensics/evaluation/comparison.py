@@ -96,8 +96,7 @@ def compare(
 
 def cells(difference: RunDifference, metrics: Sequence[str] = ("auc", "ap")) -> list[list[str]]:
     """Return one line per result and metric, in %, header first."""
-    header = ["result", "metric", "other run", "this run", "difference", "p", "DeLong p", "Holm"]
-    table = [header]
+    table = [["result", "metric", "other run", "this run", "difference", "p", "DeLong p", "Holm"]]
     for name, by_metric in difference.results.items():
         for metric in metrics:
             found = by_metric[metric]

@@ -115,20 +115,13 @@ def cells(found: RepeatedRuns, metrics: Sequence[str] = ("auc", "ap")) -> list[l
         for metric in metrics:
             one = by_metric[metric]
             numbers = (one.mean, one.spread, min(one.values), max(one.values))
-            intervals = (one.interval_videos, one.interval)
-            table.append(
-                [
-                    name,
-                    metric.upper(),
-                    *map(percent, numbers),
-                    *("-" if pair is None else _range(pair) for pair in intervals),
-                ]
-            )
+            ranges = (_range(one.interval_videos), _range(one.interval))
+            table.append([name, metric.upper(), *map(percent, numbers), *ranges])
     return table
 
 
-def _range(pair: tuple[float, float]) -> str:
-    return f"[{100 * pair[0]:.1f}, {100 * pair[1]:.1f}]"
+def _range(pair: tuple[float, float] | None) -> str:
+    return "-" if pair is None else f"[{100 * pair[0]:.1f}, {100 * pair[1]:.1f}]"
 
 
 def sentence(found: RepeatedRuns) -> str:

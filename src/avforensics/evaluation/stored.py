@@ -125,9 +125,8 @@ class StoreScorer:
             score=scores[0].score if scores else None,
             delay_frequency=self.delay_frequency,
         )
-        statistics = (
-            measure(rows) if self.store.info.max_delay else {}
-        )  # statistics need rows over delays
+        over_delays = self.store.info.max_delay > 0
+        statistics = measure(rows) if over_delays else {}
         path = os.path.relpath(entry.path, self._folder)  # independent of the data's location
         clip = BaselineClip(path, features, statistics, entry.clip.silence, self.seed)
         baselines = baseline_scores(clip)

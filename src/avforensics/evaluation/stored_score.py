@@ -10,12 +10,6 @@ from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.result import Score, Steps
 from avforensics.scoring.statistics import towards_fake
 
-_ATTRIBUTE = {
-    "both": "score",
-    "distribution": "distribution_score",
-    "activation": "activation_score",
-}
-
 
 @dataclass(frozen=True)
 class StoredScore:
@@ -80,7 +74,9 @@ def _with_evidence(found: StoredScore) -> dict[str, float]:
 
 def score_of(score: Score, *, statistic: str = "mean", part: str = "both") -> float:
     """Return the requested value of a score; see `scored_video`."""
-    return score.maximum if statistic == "max" else getattr(score, _ATTRIBUTE[part])
+    if statistic == "max":
+        return score.maximum
+    return score.score if part == "both" else getattr(score, f"{part}_score")
 
 
 def _attributes(entry: Entry) -> dict[str, str]:

@@ -252,17 +252,11 @@ def _fit_all(
     grid = np.linspace(values.min(), values.max(), GRID)
     log10 = METHODS[method](values, labels)(grid)
     random = np.random.default_rng(seed)
-    resampled = np.array(
-        [
-            METHODS[method](
-                *_joined(
-                    _resample(reals.values, reals.people, random),
-                    _resample(fakes.values, fakes.generators, random),
-                )
-            )(grid)
-            for _ in range(RESAMPLES)
-        ]
-    )
+    resampled = []
+    for _ in range(RESAMPLES):
+        drawn = _resample(reals.values, reals.people, random)
+        drawn_fakes = _resample(fakes.values, fakes.generators, random)
+        resampled.append(METHODS[method](*_joined(drawn, drawn_fakes))(grid))
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     curves = {"log10": log10, "low": np.minimum(low, log10), "high": np.maximum(high, log10)}
     return {"grid": grid} | {name: np.clip(curve, *bounds) for name, curve in curves.items()}
