@@ -145,7 +145,7 @@ def test_what_was_not_scored_gets_no_page(result, tmp_path):
     with pytest.raises(ValueError, match="not scored"):
         write_video_report(Outcome(result), tmp_path / "page.html", provenance={})
     result.error, result.features = None, None
-    with pytest.raises(ValueError, match="features and steps"):
+    with pytest.raises(ValueError, match="no features or steps"):
         write_video_report(Outcome(result), tmp_path / "page.html", provenance={})
     assert not list(tmp_path.iterdir())
 

@@ -25,7 +25,7 @@ def test_a_bare_score_claims_no_threshold_and_no_probability():
     text = score_meaning(SCORE, None)
     assert "Higher means more unusual" in text
     assert "not a probability" in text
-    assert "no value of it separates real from fake" in text
+    assert "no threshold separates real from fake" in text
 
 
 def test_a_calibrated_score_names_its_share_of_real_videos():

@@ -36,7 +36,7 @@ def run(cfg: DictConfig) -> int:
         except UnicodeDecodeError:
             raise ConfigError(f"card={cfg.card}: not UTF-8 text") from None
         if cfg.license is not None and text.startswith("---"):
-            log.warning("card=%s has its own header: license= is ignored", cfg.card)
+            log.warning("card=%s has its own header, so license= is ignored", cfg.card)
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if cfg.output is None else typed_path(cfg.output)

@@ -34,7 +34,7 @@ def tippett_figure(log10: np.ndarray, labels: np.ndarray, title: str = "") -> Fi
         panel.plot(at, 100 * tippett(log10[labels == label], at), color=colour, label=name)
     panel.axvline(0, color="0.7", linewidth=0.8)
     panel.set_xlabel("log10 likelihood ratio (held-out people and generators)")
-    panel.set_ylabel("share at least as high (%)")
+    panel.set_ylabel("share of ratios at least as high (%)")
     panel.set_title(title, fontsize=10)
     panel.grid(color="0.92")
     panel.legend(fontsize=8)

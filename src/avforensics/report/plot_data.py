@@ -94,7 +94,9 @@ def plot_data_of(result: VideoResult, lam: float) -> PlotData:
     """
     features, steps = result.features, result.steps
     if features is None or steps is None:
-        raise ValueError(f"{result.path}: a report needs the result's features and steps")
+        raise ValueError(
+            f"{result.path}: the result has no features or steps, which a report needs"
+        )
     off_delay = np.full(len(steps.window), np.nan)
     if (curve := result.off_delay) is not None:
         _, here, there = np.intersect1d(steps.window, curve.window, return_indices=True)

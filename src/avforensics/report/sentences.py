@@ -135,7 +135,7 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
         return (
             "Higher means more unusual to a model of real videos, and so more likely manipulated. "
             "The score has no upper limit, is not a probability, and without a calibration on real "
-            "videos no value of it separates real from fake."
+            "videos no threshold separates real from fake."
         )
     text = among_reals(calibrated)
     if calibrated.threshold is not None:
@@ -277,7 +277,7 @@ def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
         )
     ]
     if score.maximum > score.score and not several:
-        rows.append(("Highest sequence", f"{number(score.maximum)}; the score is the mean"))
+        rows.append(("Highest sequence", f"{number(score.maximum)}; the score is the mean of all"))
     if len(scores) > 1:
         others = (f"{number(other.score)} for λ = {number(other.lam)}" for other in scores)
         rows.append(("Score by λ", ", ".join(others)))
