@@ -111,7 +111,7 @@ def import_features(
                 windows = 0 if error else len(next(iter(found.values())))
                 found.setdefault(DELAYS, np.zeros((windows, 1), np.float32))
                 found["valid_audio"] = np.ones(windows, bool)
-                writer.add(clip) if error else writer.add(clip, **found)
+                writer.add(clip, **found)
                 yield row.path, clip
 
     return fill_store(manifest, folder, info, work, stat=files.stat, **how)

@@ -13,7 +13,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from avforensics.fields import check_choice
 from avforensics.files import atomic_path
 
 KEY = "avforensics"
@@ -71,7 +70,6 @@ class ShardWriter:
         max_windows: int = 50_000,
         max_seconds: float = 120.0,
     ) -> None:
-        check_choice("activations", activations, DTYPES, error=ValueError)
         self.folder = folder / "shards"
         self.dtype = DTYPES[activations]
         self.token = secrets.token_hex(4)

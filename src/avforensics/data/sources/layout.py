@@ -26,13 +26,6 @@ Values = Mapping[str, str]
 _OWN = ("category", "method", "identity", "split")
 
 
-class _Known(defaultdict):
-    """Values of templates, in which unknown names are empty."""
-
-    def __init__(self, values: Values) -> None:
-        super().__init__(str, values)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Named:
     """Declaration of files whose names contain the values.
@@ -85,7 +78,7 @@ class Listed:
 
 def make_row(root: str, path: str, label: int, columns: Values, values: Values) -> Row:
     """Build a row by filling the templates of its columns with values."""
-    known = _Known(values)
+    known = defaultdict(str, values)  # names that are not known are empty
     filled = {name: text.format_map(known).strip() for name, text in columns.items()}
     audio = filled.pop("audio", "")
     own = {name: filled.pop(name, "") for name in _OWN}
@@ -162,7 +155,7 @@ def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
         table = read_table(path)
         table.require(*part.needed)
         for cells in table.records():
-            values = _Known({**cells, "table": path.stem})
+            values = defaultdict(str, cells, table=path.stem)
             word = part.label.format_map(values).strip()
             label = part.words.get(word.casefold())
             if label is None:
