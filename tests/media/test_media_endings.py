@@ -12,7 +12,7 @@ from media_files import damage, frames_at, lag, mux, noise, numbered, numbers, r
 from avforensics.errors import MediaError
 from avforensics.media.container import Tally, open_container, packets, seek
 from avforensics.media.extent import extent, lacks_index
-from avforensics.media.fragments import fragments
+from avforensics.media.fragments import stored_times
 from avforensics.media.joined import ranges_of
 from avforensics.media.order import MAX_REORDER, ShownOrder
 from avforensics.media.seek import key_time_before
@@ -233,6 +233,19 @@ def test_a_fragmented_file_without_edit_lists_is_in_step(tmp_path, flags, b_fram
     assert np.array_equal(part, frames[30:]) and np.array_equal(heard, sound[30 * 640 :])
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 0.987])
+def test_a_file_trimmed_amid_a_frame_is_in_step(tmp_path, b_frames, seconds):
+    """FFmpeg moves the first whole frame to the beginning of the edit, up to a frame early."""
+    source = clip(tmp_path / "a.mp4", b_frames=b_frames)
+    frames, sound, report = read(remux(source, tmp_path / "b.mp4", shift=-seconds), size=64)
+    first = int(np.ceil(25 * seconds))
+    assert numbers(frames)[:20] == list(range(first, first + 20)) and report.warnings == []
+    assert abs(lag(sound, noise(2)[640 * first :])) <= 1
+    part = read(tmp_path / "b.mp4", size=64, start_frame=13)[0]
+    assert np.array_equal(part, frames[13:])
+
+
 @pytest.mark.parametrize("flags", ["", "+default_base_moof"])
 def test_fragmented_files_joined(tmp_path, flags):
     """FFmpeg would take the second file's fragments for the first file's, and mix their frames."""
@@ -307,7 +320,7 @@ def test_damaged_structures_raise_nothing(tmp_path, kind):
         path.write_bytes(data[: random.integers(100, len(data))].tobytes())
         assert extent(path).lacks >= 0
         assert all(0 <= start <= end <= extent(path).size for start, end in ranges_of(path))
-        fragments(path), lacks_index(path)
+        stored_times(path), lacks_index(path)
 
 
 @pytest.mark.parametrize(

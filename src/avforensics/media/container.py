@@ -17,11 +17,16 @@ import av
 from avforensics.errors import MediaError
 from avforensics.media.clock import Mender
 from avforensics.media.extent import lacks_index, state_of
-from avforensics.media.fragments import fragments
+from avforensics.media.fragments import stored_times
 from avforensics.media.joined import readable
 from avforensics.media.layouts import FileBytes
 from avforensics.media.order import ShownOrder
-from avforensics.media.stamps import Corrections, of_fragments, of_program_stream
+from avforensics.media.stamps import (
+    Corrections,
+    of_fragments,
+    of_program_stream,
+    of_trimmed,
+)
 
 # At the end of a truncated file, every read fails; reading stops after this many failures in a row.
 MAX_READ_ERRORS = 32
@@ -77,7 +82,7 @@ class Tally:
         return bool(self.skipped or self.concealed or self.resized)
 
 
-def open_container(path: str | os.PathLike) -> av.container.InputContainer:
+def open_container(path: str | os.PathLike, *, edits: bool = True) -> av.container.InputContainer:
     """Open a file for demuxing.
 
     Parameters
@@ -85,6 +90,8 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
     path : str or PathLike
         Media file. The name may contain spaces, brackets, a leading dash and bytes that are not
         UTF-8.
+    edits : bool
+        Whether the edit lists of an MP4 file apply.
 
     Raises
     ------
@@ -97,7 +104,7 @@ def open_container(path: str | os.PathLike) -> av.container.InputContainer:
         container = av.open(
             # without the prefix, FFmpeg would take "a:b.mp4" for a URL
             readable(path) or f"file:{path}",
-            options={"protocol_whitelist": "file"},
+            options={"protocol_whitelist": "file"} | ({} if edits else {"ignore_editlist": "1"}),
             **BAD_TAGS,
         )
     except av.FFmpegError as error:
@@ -283,8 +290,13 @@ def _corrections(container: av.container.InputContainer) -> Corrections:
 
 @lru_cache(maxsize=64)
 def _of_file(path: str, _state: tuple[int, int], form: str) -> Corrections:
-    found = fragments(path)
+    found = stored_times(path)
     if not any(found) and form != PROGRAM_STREAM:
         return Corrections()
     with open_container(path) as container:
-        return of_fragments(container, found) if any(found) else of_program_stream(container)
+        if form == PROGRAM_STREAM:
+            return of_program_stream(container)
+        if not found.trimmed:
+            return of_fragments(container, found)
+        with open_container(path, edits=False) as plain:
+            return of_trimmed(container, plain, found.trimmed)

@@ -1,4 +1,4 @@
-"""Read the first time stamps of fragmented MP4 files, which FFmpeg may shift."""
+"""Times in MP4 files that FFmpeg does not tell: of fragments, and of edits amid a frame."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FIELDS = (0x1, 0x4)  # flags of the fields before the samples
 SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags of the fields before a sample's offset
 
 
-class Fragments(NamedTuple):
-    """Times in a fragmented MP4 file; empty for other files.
+class StoredTimes(NamedTuple):
+    """Times in an MP4 file that FFmpeg does not tell; empty for other files.
 
     Attributes
     ----------
@@ -26,34 +26,50 @@ class Fragments(NamedTuple):
         Tracks that have samples outside fragments or an edit list with several entries are left
         out.
     unedited : frozenset of int
-        Numbers of the tracks without an edit list.
+        Numbers of the tracks of a fragmented file without an edit list.
+    trimmed : dict
+        Track number -> start of the only edit, in ticks of the track, for video tracks of other
+        files in which it is not the first frame.
     """
 
     first: Mapping[int, tuple[int, int]] = {}
     unedited: frozenset[int] = frozenset()
+    trimmed: Mapping[int, int] = {}
 
 
-def fragments(path: str | os.PathLike) -> Fragments:
-    """Read the times of a fragmented MP4 file that FFmpeg does not tell."""
+def stored_times(path: str | os.PathLike) -> StoredTimes:
+    """Read the times of an MP4 file that FFmpeg does not tell."""
     found = extent(path)
     if not found.size:  # the file has been removed
-        return Fragments()
+        return StoredTimes()
     start = found.starts[0]
     with FileBytes(path) as content:
         whole = start, len(content)
         if content[start + 4 : start + 8] != b"ftyp":
-            return Fragments()
+            return StoredTimes()
         try:
             if next(_inside(content, whole, b"moov", b"mvex"), None) is None:
-                return Fragments()
+                return StoredTimes(trimmed=dict(_trimmed(content, whole)))
             plain = (
                 _track(content, trak)
                 for trak in _inside(content, whole, b"moov", b"trak")
                 if next(_inside(content, trak, b"edts"), None) is None
             )
-            return Fragments(dict(_tracks(content, whole)), frozenset(plain))
+            return StoredTimes(dict(_tracks(content, whole)), frozenset(plain))
         except (struct.error, IndexError):  # damaged
-            return Fragments()
+            return StoredTimes()
+
+
+def _trimmed(content: Content, whole: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    for trak in _inside(content, whole, b"moov", b"trak"):
+        kind = next(_inside(content, trak, b"mdia", b"hdlr"), None)
+        if kind is None or content[kind[0] + 8 : kind[0] + 12] != b"vide":
+            continue
+        start, first = _only_edit(content, trak), 0
+        for at, _ in _inside(content, trak, b"mdia", b"minf", b"stbl", b"ctts"):
+            (first,) = struct.unpack(">i", content[at + 12 : at + 16])
+        if start is not None and start > first:
+            yield _track(content, trak), start
 
 
 def _tracks(content: Content, whole: tuple[int, int]) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -127,6 +143,10 @@ def _edit(content: Content, trak: tuple[int, int]) -> int | None:
     sizes = next(_inside(content, trak, b"mdia", b"minf", b"stbl", b"stsz"), None)
     if sizes is None or any(content[sizes[0] + 8 : sizes[0] + 12]):
         return None
+    return _only_edit(content, trak)
+
+
+def _only_edit(content: Content, trak: tuple[int, int]) -> int | None:
     edits = next(_inside(content, trak, b"edts", b"elst"), None)
     if edits is None:
         return 0

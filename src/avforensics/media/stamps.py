@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import av
 
-from avforensics.media.fragments import Fragments
+from avforensics.media.fragments import StoredTimes
 
 FIRST = 60  # packets of a stream in which guessed time stamps are corrected
 MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
@@ -86,7 +86,7 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
     return Corrections(early=early)
 
 
-def of_fragments(container: av.container.InputContainer, found: Fragments) -> Corrections:
+def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> Corrections:
     """Find time stamps of a fragmented MP4 file that are late, or early at its beginning.
 
     If a track has negative composition offsets, as in HLS and CMAF files without edit lists,
@@ -117,6 +117,40 @@ def of_fragments(container: av.container.InputContainer, found: Fragments) -> Co
         if by > 0:
             early[stream.index] = [Early(1, by)]
     return Corrections(late, early)
+
+
+def of_trimmed(
+    container: av.container.InputContainer,
+    plain: av.container.InputContainer,
+    starts: Mapping[int, int],
+) -> Corrections:
+    """Find by how much the video of an MP4 file is early if its edit begins amid a frame.
+
+    FFmpeg shows the first whole frame at the beginning of the edit, although it begins up to a
+    frame later; sound is cut to the sample. Trimmed files would be out of step.
+
+    Parameters
+    ----------
+    plain : av.container.InputContainer
+        The same file, opened without its edit lists.
+    starts : mapping
+        Track number -> time at which its only edit begins, in ticks.
+    """
+    late: dict[int, int] = {}
+    for stream in container.streams.video:
+        if stream.id not in starts:
+            continue
+        try:
+            container.seek(0)
+            first = next(_packets(container, stream))
+            start, lasts = starts[stream.id], first.duration or 0
+            plain.seek(first.dts + start + lasts, stream=plain.streams[stream.index])
+            same = next(_packets(plain, plain.streams[stream.index]))
+        except (av.FFmpegError, StopIteration):
+            continue
+        if None not in (first.pts, same.pts) and same.pos == first.pos:
+            late[stream.index] = max(first.pts - (same.pts - start), -lasts)
+    return Corrections(late)
 
 
 def _packets(
