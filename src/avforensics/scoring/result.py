@@ -200,9 +200,8 @@ class VideoResult:
             return f"{self.path.name}: {self.status}: {self.error}"
         told = [f"score {one.score:.4g}" for one in self.scores[:1]]
         told += [] if self.features is None else [f"{self.features.n_windows} windows"]
-        told += (
-            [f"not applicable ({'; '.join(self.not_applicable)})"] if self.not_applicable else []
-        )
+        if self.not_applicable:
+            told.append(f"not applicable ({'; '.join(self.not_applicable)})")
         told += [f"{len(self.warnings)} warnings"] if self.warnings else []
         return f"{self.path.name}: {', '.join(told) or self.status}"
 

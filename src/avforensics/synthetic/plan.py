@@ -171,7 +171,12 @@ def plan(splits: Mapping[str, Split], *, seed: int, n_frames: int) -> list[Plann
         people = range(first, first + sizes.identities)
         first += sizes.identities
         takes = [Take(who, clip) for who in people for clip in range(sizes.clips)]
-        reals = [PlannedClip(_real_path(seed, take), split, "real", "real", take) for take in takes]
+        reals = [
+            PlannedClip(
+                _path(seed, REAL, take, f"{_number(take)}.mp4"), split, "real", "real", take
+            )
+            for take in takes
+        ]
         fakes = []
         for number, category in enumerate((*FORGERIES, PARTIAL)):
             rng = stream(seed, Use.PLAN, order, number)
@@ -198,17 +203,12 @@ def _fakes(
         target = _target(rng, seed, source, takes)
         if category == PARTIAL:
             manner = PARTIAL_MANNERS[number % len(PARTIAL_MANNERS)]
-            jobs.append(
-                PlannedClip(
-                    "", split, category, manner, source, target, _span(rng, n_frames), number
-                )
-            )
-            continue
-        kind = FORGERIES[category]
-        folder = f"{AVCELEB}/{kind.type}/{region(source.identity)}/{gender(seed, source.identity)}"
-        file = f"{_number(source)}_{number}_{name(target.identity)}_{kind.ending}.mp4"
-        path = f"{folder}/{name(source.identity)}/{file}"
-        jobs.append(PlannedClip(path, split, category, category, source, target, None, number))
+            path, span = "", _span(rng, n_frames)  # the path follows in `_number_partials`
+        else:
+            manner, kind, span = category, FORGERIES[category], None
+            file = f"{_number(source)}_{number}_{name(target.identity)}_{kind.ending}.mp4"
+            path = _path(seed, kind, source, file)
+        jobs.append(PlannedClip(path, split, category, manner, source, target, span, number))
     return jobs
 
 
@@ -233,10 +233,9 @@ def _number(take: Take) -> str:
     return f"{take.identity * 1000 + take.clip + 1:05d}"
 
 
-def _real_path(seed: int, take: Take) -> str:
+def _path(seed: int, kind: Kind, take: Take, file: str) -> str:
     who = take.identity
-    folder = f"{AVCELEB}/{REAL.type}/{region(who)}/{gender(seed, who)}/{name(who)}"
-    return f"{folder}/{_number(take)}.mp4"
+    return f"{AVCELEB}/{kind.type}/{region(who)}/{gender(seed, who)}/{name(who)}/{file}"
 
 
 def _number_partials(jobs: list[PlannedClip]) -> list[PlannedClip]:
