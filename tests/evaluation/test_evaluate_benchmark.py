@@ -163,7 +163,7 @@ def test_what_is_missing_is_one_sentence(tiny_bundle, tmp_path, refusal):
         (["benchmark=fakeavceleb"], "the data set fakeavceleb is needed: give its folder"),
         (["benchmark=lavdf", "root=/nowhere"], "the data set lavdf is needed, but /nowhere"),
         ([], "nothing to evaluate"),
-        (["edit=trim", "features=x"], "it needs a benchmark"),
+        (["edit=trim", "features=x"], "so it needs benchmark="),
         (["benchmark=manifest", "edit=blur", f"root={tmp_path}/m.csv"], "m.csv does not exist"),
     ):
         common = (f"checkpoint.bundle={tiny_bundle}", f"output_dir={tmp_path / 'out'}")
