@@ -12,7 +12,8 @@ import av
 
 from avforensics.media.fragments import StoredTimes
 
-FIRST = 60  # packets of a stream in which guessed time stamps are corrected
+FIRST = 30  # packets of a stream in which guessed time stamps are corrected
+READ = 500  # packets of a file that are read to find them
 MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
 
 
@@ -65,24 +66,22 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
     counts: Counter[int] = Counter()
     expected: dict[int, int] = {}
     reordered: dict[int, int] = {}
-    for packet in _packets(container):
-        index, number, lasts = (
-            packet.stream_index,
-            counts[packet.stream_index],
-            packet.duration or 1,
-        )
-        if not number and (packet.stream.type == "audio" or not packet.is_keyframe):
-            early[index] = []
+    for packet in islice(_packets(container), READ):
+        index, lasts = packet.stream_index, packet.duration or 1
+        number = counts[index]
+        counts[index] += 1
+        if packet.dts is None:
+            continue
+        if index not in expected:
+            if packet.stream.type == "audio" or not packet.is_keyframe:
+                early[index] = []
         elif index in early and packet.pos is not None and number < FIRST:
             by = packet.dts - expected[index]
             if lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG:
                 early[index].append(Early(number, by, reordered.get(index, -1)))
-        counts[index] += 1
         expected[index] = packet.dts + lasts
         if packet.pts != packet.dts:
             reordered[index] = number
-        if all(counts[stream.index] >= FIRST for stream in container.streams):
-            break
     return Corrections(early=early)
 
 
@@ -104,6 +103,8 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
             container.seek(0)
             first, second, third = islice(_packets(container, stream), 3)
         except (av.FFmpegError, ValueError):
+            continue
+        if None in (first.dts, second.dts, third.dts):
             continue
         shown, decoded = found.first.get(stream.id, (None, None))
         if stream.type == "video" and first.dts == decoded and first.pts is not None:
@@ -144,7 +145,7 @@ def of_trimmed(
             container.seek(0)
             first = next(_packets(container, stream))
             start, lasts = starts[stream.id], first.duration or 0
-            plain.seek(first.dts + start + lasts, stream=plain.streams[stream.index])
+            plain.seek((first.dts or 0) + start + lasts, stream=plain.streams[stream.index])
             same = next(_packets(plain, plain.streams[stream.index]))
         except (av.FFmpegError, StopIteration):
             continue
@@ -156,11 +157,11 @@ def of_trimmed(
 def _packets(
     container: av.container.InputContainer, *streams: av.stream.Stream
 ) -> Iterator[av.Packet]:
-    """Yield packets that have a decoding time, of all video and audio streams by default."""
+    """Yield the packets of some streams, by default of all video and audio streams."""
     streams = streams or (*container.streams.video, *container.streams.audio)
     try:
         for packet in container.demux(streams):
-            if packet.size and packet.dts is not None:
+            if packet.size:
                 yield packet
     except (av.FFmpegError, IndexError):  # IndexError: a stream that begins late
         return
