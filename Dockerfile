@@ -5,7 +5,7 @@
 #   docker run --rm -v "$PWD:/data" avforensics:cpu detect clip.mp4 --out out
 #
 # EXTRAS adds extras of setup.cfg, e.g. --build-arg EXTRAS=ray,parquet. Both images hold the ordinary
-# torch; the CPU image leaves out triton.
+# torch, beside which torchaudio loads; the CPU image leaves out triton.
 FROM python:3.11-slim-bookworm
 
 ARG DEVICE=cpu

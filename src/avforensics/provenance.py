@@ -14,6 +14,7 @@ import avforensics
 
 PACKAGES = (
     "torch",
+    "torchaudio",
     "pytorch-lightning",
     "hydra-core",
     "omegaconf",

@@ -6,9 +6,9 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
 
 N_FFT = 512
-RATE = 16_000  # Hz
 WINDOW = 320
 STRIDE = 160
 PUBLISHED_FLOOR = 1e-20
@@ -45,8 +45,11 @@ class LogMel(nn.Module):
             raise ValueError(f"depth must be > 0, got {depth}")
         self.floor = floor
         self.depth = depth
+        banks = melscale_fbanks(
+            N_FFT // 2 + 1, 0.0, 8000.0, n_mels, 16_000, norm="slaney", mel_scale="slaney"
+        )
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
-        self.register_buffer("banks", mel_banks(n_mels), persistent=False)
+        self.register_buffer("banks", banks.T.contiguous(), persistent=False)  # (n_mels, 257)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Transform crops.
@@ -76,22 +79,3 @@ class LogMel(nn.Module):
             log_mel = torch.maximum(log_mel, lowest)
             log_mel = log_mel - log_mel.mean(dim=(1, 2), keepdim=True)
         return log_mel.unsqueeze(1)
-
-
-def mel_banks(n_mels: int) -> Tensor:
-    """Triangular mel filters of equal area between 0 and 8000 Hz: float32, (n_mels, 257).
-
-    Slaney's scale is linear up to 1000 Hz (15 mel) and logarithmic above. The operations are in the
-    order of torchaudio's ``melscale_fbanks``, so that the values are the same to the bit.
-    """
-    per_mel, corner, step = 200 / 3, 1000.0, math.log(6.4) / 27
-    top = corner / per_mel + math.log(RATE / 2 / corner) / step
-    mels = torch.linspace(0.0, top, n_mels + 2)
-    above = mels >= corner / per_mel
-    hertz = per_mel * mels
-    hertz[above] = corner * torch.exp(step * (mels[above] - corner / per_mel))
-    apart = hertz - torch.linspace(0.0, RATE // 2, N_FFT // 2 + 1)[:, None]  # (257, n_mels + 2)
-    width = hertz.diff()
-    banks = torch.minimum(-apart[:, :-2] / width[:-1], apart[:, 2:] / width[1:]).clamp(min=0)
-    banks *= 2.0 / (hertz[2:] - hertz[:-2])
-    return banks.T.contiguous()
