@@ -80,7 +80,7 @@ class SegmentAlarms:
         return cls(scores[: math.ceil(MOST_PER_MINUTE * minutes)], minutes)
 
     def threshold(self, per_minute: float) -> float | None:
-        """Return the score that at most ``per_minute`` segments per minute of real video exceed.
+        """Return a score exceeded by at most ``per_minute`` segments per minute of real video.
 
         Return None if there is too little real video for the rate.
 

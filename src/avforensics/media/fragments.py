@@ -1,4 +1,4 @@
-"""Times in MP4 files that FFmpeg does not tell: of fragments, and of edits amid a frame."""
+"""Read times in MP4 files that FFmpeg does not report: of fragments and of trimmed frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLE_FIELDS = (0x100, 0x200, 0x400)  # flags of the fields before a sample's o
 
 
 class StoredTimes(NamedTuple):
-    """Times in an MP4 file that FFmpeg does not tell; empty for other files.
+    """Times in an MP4 file that FFmpeg does not report; empty for other files.
 
     Attributes
     ----------
@@ -28,8 +28,8 @@ class StoredTimes(NamedTuple):
     unedited : frozenset of int
         Numbers of the tracks of a fragmented file without an edit list.
     trimmed : dict
-        Track number -> start of the only edit, in ticks of the track, for video tracks of other
-        files in which it is not the first frame.
+        Track number -> start of the only edit, in ticks of the track, for video tracks of files
+        without fragments whose edit does not begin at the first frame.
     """
 
     first: Mapping[int, tuple[int, int]] = {}
@@ -38,7 +38,7 @@ class StoredTimes(NamedTuple):
 
 
 def stored_times(path: str | os.PathLike) -> StoredTimes:
-    """Read the times of an MP4 file that FFmpeg does not tell."""
+    """Read the times of an MP4 file that FFmpeg does not report."""
     found = extent(path)
     if not found.size:  # the file has been removed
         return StoredTimes()

@@ -173,7 +173,7 @@ def _flips(turn: Orientation) -> tuple[bool, bool]:
 
 
 def _stored_part(frame: av.VideoFrame, part: Part, view: View) -> Part:
-    """Convert a part of the upright frame to its stored column, row, width and height."""
+    """Convert a part of the upright frame to column, row, width and height in the stored frame."""
     left, top, right, bottom = part
     across, down = (left, right), (top, bottom)
     turn = view.turn

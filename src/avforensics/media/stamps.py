@@ -12,15 +12,15 @@ import av
 
 from avforensics.media.fragments import StoredTimes
 
-FIRST = 30  # packets of a stream in which guessed time stamps are corrected
-READ = 500  # packets of a file that are read to find them
+FIRST = 30  # guessed time stamps are corrected in this many packets of a stream
+READ = 500  # packets that are read to find guessed time stamps
 MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
 
 
 class Early(NamedTuple):
-    """The time stamps of a stream's packets before number ``until`` are ``by`` ticks too early.
+    """The time stamps of packets 0 to ``until - 1`` of a stream are ``by`` ticks too early.
 
-    The presentation time of packet ``right`` is excepted.
+    The presentation time of packet ``right`` is correct.
     """
 
     until: int
@@ -58,9 +58,9 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
 
     Several frames share one stored time stamp. If a file was cut within a packet, the incomplete
     frame at its beginning gets the time stamp of the frame after it, and FFmpeg counts from there
-    up to the next stored time stamp. The last reordered frame before that is shown when the next
-    one is decoded, so its presentation time is right. A stream that begins with a key frame was not
-    cut.
+    up to the next stored time stamp. The last reordered frame before that time stamp has the right
+    presentation time, because it is shown when the next frame is decoded. A stream that begins with
+    a key frame was not cut.
     """
     early: dict[int, list[Early]] = {}
     counts: Counter[int] = Counter()
@@ -89,8 +89,8 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
     """Find time stamps of a fragmented MP4 file that are late, or early at its beginning.
 
     If a track has negative composition offsets, as in HLS and CMAF files without edit lists,
-    FFmpeg's demuxer adds the largest of them to all presentation times. The video would then be
-    late by as many frames as are decoded ahead.
+    FFmpeg's demuxer delays all presentation times by the magnitude of the most negative one. The
+    video would then be late by as many frames as are decoded ahead.
 
     Without edit lists, FFmpeg's muxer cannot store that a track begins later than the file. It lets
     the first frame begin with the file and last longer. All later frames would then lie between the
@@ -125,10 +125,10 @@ def of_trimmed(
     plain: av.container.InputContainer,
     starts: Mapping[int, int],
 ) -> Corrections:
-    """Find by how much the video of an MP4 file is early if its edit begins amid a frame.
+    """Find by how much the video of an MP4 file is early if its edit begins within a frame.
 
-    FFmpeg shows the first whole frame at the beginning of the edit, although it begins up to a
-    frame later; sound is cut to the sample. Trimmed files would be out of step.
+    FFmpeg shows the first whole frame at the beginning of the edit, although this frame begins up
+    to a frame later. It cuts the sound to the sample, so trimmed files would be out of sync.
 
     Parameters
     ----------

@@ -39,7 +39,9 @@ def resolve_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ConfigError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} not found: {torch.cuda.device_count()} CUDA devices")
+        raise ConfigError(
+            f"device {name!r} not found; number of CUDA devices: {torch.cuda.device_count()}"
+        )
     return device
 
 

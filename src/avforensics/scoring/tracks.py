@@ -101,7 +101,7 @@ def score_of_video(
         return [_mean(scores) for scores in by_lam]
     main = faces[main_face(faces)].result.scores
     losses = _spoken_losses(faces, speaker)
-    if not len(losses[0]):  # too few windows: no face has a step while it speaks
+    if not len(losses[0]):  # no face speaks in two consecutive windows
         return main
     distribution, activation = (float(part.mean(dtype=np.float64)) for part in losses)
     return [

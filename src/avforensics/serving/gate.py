@@ -176,7 +176,7 @@ class Gate:
             raise Refused(400, "not understood") from None
 
     def _check_call(self, content: Any) -> None:
-        """Check that a body calls a function of the page with an upload or null for each input.
+        """Check that a request calls a function of the page and passes an upload or null per input.
 
         Other calls would make gradio fail.
         """

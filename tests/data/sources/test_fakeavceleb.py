@@ -84,7 +84,7 @@ def test_doubled_and_missing_files_are_reported(tree):
         ("path,label\nx,1\n", "no column source, method, category; "),
         (
             "source,method,category,path\na,b,c,d\n",
-            "the column after 'path', which names the folder, is missing",
+            "the folder column, expected after 'path', is missing",
         ),
     ],
 )

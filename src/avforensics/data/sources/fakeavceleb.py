@@ -61,7 +61,7 @@ def fakeavceleb(root: str | Path) -> Manifest:
     columns.append(columns[-1] + 1)  # the folder follows the file name in every copy
     if columns[-1] == len(table.header):
         raise ManifestError(
-            f"{root}/{TABLE}: the column after {name_column!r}, which names the folder, is missing"
+            f"{root}/{TABLE}: the folder column, expected after {name_column!r}, is missing"
         )
     known = {name: table.header.index(name) for name in ("race", "gender") if name in table.header}
     spelling = _Spelling(root)
