@@ -51,7 +51,7 @@ def named(scorer: VideoScorer, path: Path) -> tuple[int, list[float]]:
 def clips_of(source: Path, split: str | None) -> list[Path]:
     if source.suffix == ".csv":
         return [Path(row.path) for row in Manifest.read(source).select(split=split, label=0)]
-    return list(list_inputs(source).paths)
+    return [clip.path for clip in list_inputs(source)]
 
 
 def checkpoint(name: str) -> dict[str, str]:

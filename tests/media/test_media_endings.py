@@ -16,6 +16,7 @@ from avforensics.media.fragments import stored_times
 from avforensics.media.joined import ranges_of
 from avforensics.media.order import MAX_REORDER, ShownOrder
 from avforensics.media.seek import key_time_before
+from avforensics.media.video import VideoReader
 
 SIZE = 64, 48
 COUNT = 50
@@ -233,6 +234,15 @@ def test_a_fragmented_file_without_edit_lists_is_in_step(tmp_path, flags, b_fram
     assert np.array_equal(part, frames[30:]) and np.array_equal(heard, sound[30 * 640 :])
 
 
+def test_frames_of_a_fragmented_file_may_last_longer_than_the_first(tmp_path):
+    """As in a WebM file of 30 frames per second, whose clock ticks once a millisecond."""
+    source = mux(tmp_path / "a.mkv", times=frames_at(30, COUNT))
+    path = fragmented(source, tmp_path / "b.mp4", "+empty_moov", edits=False)
+    with VideoReader(path) as video:
+        assert video.origin == 0 and len(list(video)) == round(25 * COUNT / 30)
+    assert key_time_before(path, None, 0) == 0
+
+
 @pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 0.987])
 def test_a_file_trimmed_amid_a_frame_is_in_step(tmp_path, b_frames, seconds):
@@ -336,6 +346,19 @@ def test_a_program_stream_whose_beginning_is_cut_is_in_step(tmp_path, codec, b_f
     frames, heard, _ = read(path)
     first = numbers(frames)[12] - 12
     assert first > 20 and abs(lag(heard, whole[first * 640 :])) <= 1
+
+
+def test_a_gap_at_the_beginning_of_a_program_stream_is_no_wrong_guess(tmp_path):
+    options = KINDS["mpg"] | {"audio_codec": "mp2", "audio_rate": 48_000, "b_frames": 2}
+    sound, cut = noise(4, rate=48_000), 12 * 1152
+    heard = []
+    for gap in (0.0, 0.2):
+        parts = [(0, sound[:cut]), (cut / 48_000 + gap, sound[cut:])]
+        mux(tmp_path / "a.mpg", times=frames_at(25, 100), sounds=[parts], **options)
+        _, found, report = read(tmp_path / "a.mpg")
+        heard.append(found)
+        assert report.warnings == []
+    assert abs(lag(heard[1][:4000], heard[0][:4000])) <= 1
 
 
 def test_a_transport_stream_cut_between_packets_says_so(tmp_path):

@@ -89,7 +89,7 @@ def test_the_histogram_counts_every_score_once(tmp_path):
     assert "score of 101 videos, λ = 0" in svg
 
 
-@pytest.mark.parametrize("scores", [[0.3], [0.3, 0.3], [-1e-9, 1e9]])
+@pytest.mark.parametrize("scores", [[0.3], [0.3, 0.3], [0.3, 0.3 + 2**-54], [-1e-9, 1e9]])
 def test_the_histogram_of_few_or_extreme_scores_is_whole(scores, tmp_path):
     svg = page_of([row(f"{i}.mp4", score) for i, score in enumerate(scores)], tmp_path)
     svg = re.search(r"<svg.*?</figure>", svg, re.S)[0]

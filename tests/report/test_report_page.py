@@ -246,6 +246,9 @@ def test_a_small_whole_clip_is_copied_and_anything_else_encoded(tmp_path, monkey
         assert container.streams.video[0].start_time == 0
     heard = decoded(tmp_path / "excerpt.mp4", "audio")
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - 25 * 640) < 320
+    behind = tmp_path / "behind.mp4"
+    behind.write_bytes(b"HTTP/1.1 200 OK\r\n\r\n" + (tmp_path / "25.mp4").read_bytes())
+    assert np.array_equal(cut(behind)[1], stored[25])
     write_clip(tmp_path / "wide.mp4", frames.repeat(4, axis=2), sound, b_frames=b_frames)
     assert cut(tmp_path / "wide.mp4")[0].width == 384
     monkeypatch.setattr("avforensics.report.excerpt.SMALL", 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import islice
 from typing import NamedTuple
@@ -40,15 +40,15 @@ class Corrections(NamedTuple):
     """
 
     late: Mapping[int, int] = {}
-    early: Mapping[int, Sequence[Early]] = {}
+    early: Mapping[int, Early] = {}
 
     def apply(self, packet: av.Packet, number: int | None) -> None:
         """Correct a packet, given its number in the stream; None if that is not known."""
-        for early in self.early.get(packet.stream_index, ()) if number is not None else ():
-            if number < early.until and packet.dts is not None:
-                if packet.pts is not None and number != early.right:
-                    packet.pts += early.by
-                packet.dts += early.by
+        early = self.early.get(packet.stream_index)
+        if early and number is not None and number < early.until and packet.dts is not None:
+            if packet.pts is not None and number != early.right:
+                packet.pts += early.by
+            packet.dts += early.by
         if packet.pts is not None:
             packet.pts -= self.late.get(packet.stream_index, 0)
 
@@ -62,7 +62,8 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
     presentation time, because it is shown when the next frame is decoded. A stream that begins with
     a key frame was not cut.
     """
-    early: dict[int, list[Early]] = {}
+    early: dict[int, Early] = {}
+    guessed: set[int] = set()  # streams whose first time stamps may be guesses
     counts: Counter[int] = Counter()
     expected: dict[int, int] = {}
     reordered: dict[int, int] = {}
@@ -74,11 +75,13 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
             continue
         if index not in expected:
             if packet.stream.type == "audio" or not packet.is_keyframe:
-                early[index] = []
-        elif index in early and packet.pos is not None and number < FIRST:
+                guessed.add(index)
+        elif index in guessed and packet.pos is not None:  # the first stored one decides
+            guessed.remove(index)
             by = packet.dts - expected[index]
-            if lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG:
-                early[index].append(Early(number, by, reordered.get(index, -1)))
+            near = lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG
+            if near and number < FIRST:
+                early[index] = Early(number, by, reordered.get(index, -1))
         expected[index] = packet.dts + lasts
         if packet.pts != packet.dts:
             reordered[index] = number
@@ -97,7 +100,7 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
     frames counted from the first one, and their sound would come up to half a frame early.
     """
     late: dict[int, int] = {}
-    early: dict[int, list[Early]] = {}
+    early: dict[int, Early] = {}
     for stream in (*container.streams.video, *container.streams.audio):
         try:
             container.seek(0)
@@ -113,10 +116,10 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
         if stream.id not in found.unedited or step <= 0:
             continue
         by = second.dts - first.dts - step
-        if stream.type == "video":  # a frame may last longer
+        if by > 0 and stream.type == "video":  # the first frame may last longer
             by %= step
         if by > 0:
-            early[stream.index] = [Early(1, by)]
+            early[stream.index] = Early(1, by)
     return Corrections(late, early)
 
 

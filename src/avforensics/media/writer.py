@@ -14,6 +14,7 @@ from av.video.frame import PictureType
 
 from avforensics.fields import check_choice
 from avforensics.files import atomic_path
+from avforensics.media.container import open_container
 from avforensics.media.types import FPS, SAMPLE_RATE
 
 LARGEST = 4096  # pixels; the limit of H.264 levels
@@ -123,7 +124,7 @@ def replace_sound(
     """
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with (
-        av.open(f"file:{os.fspath(source)}") as read,
+        open_container(source) as read,
         atomic_path(path) as partial,
         av.open(f"file:{partial}", "w", options=options) as out,
     ):

@@ -115,5 +115,7 @@ def histogram(rows: list[Mapping[str, object]]) -> dict[str, object] | None:
     lam = scored[0][1]
     scores = np.array([score for score, its_lam in scored if its_lam == lam])
     bins = min(BINS, max(5, round(2 * math.sqrt(len(scores)))))
-    counts, edges = np.histogram(scores, bins)
+    low, high = scores.min(), scores.max()
+    edges = np.linspace(low, high, bins + 1) if high > low else np.array([low - 0.5, high + 0.5])
+    counts, edges = np.histogram(scores, edges)
     return {"lam": lam, "counts": counts.tolist(), "edges": edges.tolist()}
