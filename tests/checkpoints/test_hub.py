@@ -96,6 +96,8 @@ def test_a_file_and_a_folder(bundle):
     assert load_models({"weights": str(bundle), "sha256": digest}).hashes == {bundle.name: digest}
     with pytest.raises(CheckpointError, match=f"SHA-256 is {digest}, expected {'0' * 64}"):
         load_models({"weights": str(bundle), "sha256": "0" * 64})
+    with pytest.raises(CheckpointError, match="the file has changed"):
+        load_models({"weights": str(bundle), "sha256": ""})
     (bundle.parent / "other.safetensors").write_bytes(bundle.read_bytes())
     with pytest.raises(CheckpointError, match="more than one bundle: other"):
         setting_of(str(bundle.parent))

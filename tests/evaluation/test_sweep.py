@@ -47,10 +47,12 @@ def test_a_point_is_what_an_evaluation_alone_gives(store, decoders):
 
 def test_a_statistic_is_a_point_of_its_own(store, decoders):
     chosen = choose(store, split="test", category="RVFA")
+    names = ["at_delay", "score"]
     points = sweep_store(
-        store, decoders, chosen, lams=[0.0], max_lens=[50], statistics=["at_delay"], resamples=5
+        store, decoders, chosen, lams=[0.0], max_lens=[50], statistics=names, resamples=5
     )
-    assert [point.settings["score"] for point in points] == ["score", "at_delay"]
+    assert [point.settings["score"] for point in points] == ["score", *names]
+    assert points[2].summary["categories"]["RVFA"]["auc"] is not None
     _, alone = evaluated(store, decoders, SequencePolicy())
     expected = alone["categories"]["RVFA"]["statistics"]["at_delay"]["auc"]
     assert points[1].summary["categories"]["RVFA"]["auc"] == expected

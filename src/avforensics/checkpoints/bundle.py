@@ -73,7 +73,8 @@ def load_bundle(path: str | PathLike, *pins: str | None) -> Models:
     check_weight_file(path)
     digest = sha256_file(path)
     for pin in pins:
-        check_digest(path, digest, pin or digest)
+        if pin is not None:
+            check_digest(path, digest, pin)
     header, tensors = _read(path)
     parts, expected = {}, {}
     for part, description in header["architecture"].items():

@@ -152,7 +152,13 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
                 f"{path}: tensor {name} holds {got.dtype}, expected {tensor.dtype}"
             )
         # NaN and infinity show in the extremes, which are found five times as quickly
-        if got.numel() and not bool(torch.stack(got.aminmax()).isfinite().all()):
+        try:
+            finite = not got.numel() or bool(torch.stack(got.aminmax()).isfinite().all())
+        except NotImplementedError:
+            raise CheckpointError(
+                f"{path}: tensor {name} has the unsupported type {got.dtype}"
+            ) from None
+        if not finite:
             raise CheckpointError(f"{path}: tensor {name} has values that are not finite")
     if foreign:
         raise CheckpointError(f"{path}: tensor {foreign[0]} does not belong to this network")

@@ -6,6 +6,7 @@ import logging
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from avforensics.errors import AVForensicsError
 from avforensics.evaluation.sweep import axes_of, only_varying, read_runs, write_sweep
@@ -34,7 +35,8 @@ class CollectRuns(Callback):
 
 def _is_setting(config: DictConfig, name: str) -> bool:
     """Return True if a name belongs to a plain setting, not to a configuration group."""
-    absent = OmegaConf.create()
-    return name != "output_dir" and not OmegaConf.is_config(
-        OmegaConf.select(config, name, default=absent)
-    )
+    try:
+        value = OmegaConf.select(config, name, default=OmegaConf.create())
+    except OmegaConfBaseException:  # a reference that only the runs could resolve
+        value = None
+    return name != "output_dir" and not OmegaConf.is_config(value)

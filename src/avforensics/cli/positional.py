@@ -56,7 +56,11 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
         There are more inputs than the verb takes, or inputs are given both as words and by name.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        usage=f"avforensics {verb} [INPUT ...] [--out OUT] [key=value ...]",
+        add_help=False,
+        allow_abbrev=False,
+    )
     parser.add_argument("--out")
     given, others = parser.parse_known_args(arguments[:end])
     out = given.out

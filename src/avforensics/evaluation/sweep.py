@@ -28,7 +28,7 @@ from avforensics.evaluation.tables import block_of, blocks, flat, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import typed_path, write_text
 from avforensics.scoring.sequences import SequencePolicy
-from avforensics.scoring.statistics import check_statistics
+from avforensics.scoring.statistics import check_statistics, towards_fake
 from avforensics.tables import Table
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
@@ -100,7 +100,8 @@ def sweep_store(
             of_policies = _score_all(scorers, index)
         for (i, j, name), of in rows.items():
             row = scored_video(store, of_policies[i], j, part=part, limits=limits)
-            of.append(replace(_by_statistic(row, name) if name else row, statistics={}))
+            row = _by_statistic(row, of_policies[i], name) if name else row
+            of.append(replace(row, statistics={}))
         advance()
     points = []
     for (i, j, name), of in rows.items():
@@ -111,9 +112,9 @@ def sweep_store(
     return points
 
 
-def _by_statistic(row: ScoredVideo, name: str) -> ScoredVideo:
+def _by_statistic(row: ScoredVideo, found: StoredScore, name: str) -> ScoredVideo:
     """Use the statistic ``name`` as the score."""
-    value = row.statistics.get(name)
+    value = towards_fake(found.statistics).get(name)
     missing = f"no {name}" if value is None else None
     return replace(row, score=value, error=row.error or missing)
 
