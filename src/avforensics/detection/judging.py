@@ -89,7 +89,7 @@ class Judge:
         Returns
         -------
         Calibrated or None
-            The p-value and its context; None if there is no score or the score is not finite.
+            The p-value and its context; None if the video has no finite score.
         """
         if result.error is not None:
             return None

@@ -257,7 +257,7 @@ class LiveTracks:
                 self._cut(face, tracklet, now, cuts)
                 seen.append(face)
         for face in self.faces:
-            if face not in seen:  # its tracklet is no longer found
+            if face not in seen:  # its tracklet has ended
                 face.end()
         young = now - self._gap - self._horizon - STEP - round(self._settings.min_seconds * FPS)
         oldest = min([young, *(face.next_frame for face in self.faces if not face.ended)])

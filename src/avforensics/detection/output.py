@@ -253,7 +253,7 @@ class OutputFolder:
         unlike = mtime_ns != record["mtime_ns"]
         if unlike and sha256_or_none(path) != record["row"]["sha256"]:
             return "the file has changed"
-        if status in FACELESS:  # the search would fail again, and there is no report
+        if status in FACELESS:  # no report to make: no face was found
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "the report or the features are missing"

@@ -15,7 +15,7 @@ from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
 EDGE = 5  # windows over which the ends of a segment are smoothed; closer windows share frames
-RELATIVE = 3  # number of segments per video if there is no threshold
+RELATIVE = 3  # segments per video if no threshold is known
 RELATIVE_SECONDS = 10.0  # without a threshold, minimum length of a video
 SHORTEST = FPS  # without a threshold, minimum number of windows in a segment
 

@@ -116,7 +116,7 @@ class RocCurve:
     def tpr_at_fpr(self, rate: float) -> np.ndarray:
         """Return the best true-positive rate with a false-positive rate of at most ``rate``.
 
-        There is no interpolation: with fewer than ``1 / rate`` reals, no false alarm is allowed.
+        Rates are not interpolated: with fewer than ``1 / rate`` reals, no false alarm is allowed.
         """
         allowed = self.false_positives <= rate * self.false_positives[..., -1:] * (1 + 1e-9)
         last = allowed.sum(-1, keepdims=True) - 1
