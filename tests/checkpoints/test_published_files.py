@@ -107,6 +107,10 @@ WRONG = {
         lambda s: s | {"lin1.bias": torch.full((256,), torch.nan)},
         r"tensor lin1\.bias has values that are not finite",
     ),
+    "unusual type": (
+        lambda s: s | {"lin1.bias": torch.zeros(256).to(torch.float8_e5m2)},
+        r"tensor lin1\.bias has the unsupported type torch\.float8_e5m2",
+    ),
     "no tensor": (lambda s: s | {"lin1.bias": 3}, r"entry 'lin1\.bias' is not a tensor"),
     "no state dict": (lambda s: [1, 2], "does not contain a state dict"),
     "several networks": (

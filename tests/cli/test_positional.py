@@ -41,7 +41,14 @@ def test_words_fill_a_setting_of_each_verb(verb):
             name_words(verb, ["a", "b"])
 
 
-def test_what_cannot_be_meant_is_a_sentence():
+def test_what_cannot_be_meant_is_a_sentence(capsys):
+    for verb, usage in {"detect": "[INPUT ...] ", "render": "[INPUT] ", "train": ""}.items():
+        with pytest.raises(SystemExit):
+            name_words(verb, ["--out"])
+        assert (
+            f"usage: avforensics {verb} {usage}[--out OUT] [key=value ...]"
+            in capsys.readouterr().err
+        )
     with pytest.raises(ConfigError, match="got its input twice"):
         name_words("detect", ["a.mp4", "input=b.mp4"])
     with pytest.raises(ConfigError, match="train accepts only key=value arguments"):

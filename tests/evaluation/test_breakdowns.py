@@ -105,6 +105,12 @@ def test_intervals_are_those_of_a_plain_bootstrap_over_people():
     assert block["auc_ci"] == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.03)
 
 
+def test_two_groups_are_one_comparison():
+    found = break_down(videos(accused=1.2), ["gender"], threshold=None, resamples=200)
+    for block in found["columns"]["gender"]["groups"].values():
+        assert 0 < block["auc_gap_p"] < 0.5 and block["auc_gap_p_holm"] == block["auc_gap_p"]
+
+
 def test_a_planted_bias_is_found():
     columns = ["gender", "language", "method", "duration"]
     found = break_down(videos(harder=1.5), columns, threshold=1.0, resamples=500)

@@ -16,6 +16,7 @@ from avforensics.media.fragments import stored_times
 from avforensics.media.joined import ranges_of
 from avforensics.media.order import MAX_REORDER, ShownOrder
 from avforensics.media.seek import key_time_before
+from avforensics.media.stills import stills
 from avforensics.media.video import VideoReader
 
 SIZE = 64, 48
@@ -232,6 +233,9 @@ def test_a_fragmented_file_without_edit_lists_is_in_step(tmp_path, flags, b_fram
     assert abs(lag(sound, read(source)[1])) <= 1
     part, heard, _ = read(path, size=64, start_frame=30)
     assert np.array_equal(part, frames[30:]) and np.array_equal(heard, sound[30 * 640 :])
+    wanted = [3, 7, 15, 23, 31]
+    shown = stills(path, [number / 25 for number in wanted])
+    assert numbers(map(np.asarray, shown)) == wanted
 
 
 def test_frames_of_a_fragmented_file_may_last_longer_than_the_first(tmp_path):

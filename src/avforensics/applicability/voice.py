@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from avforensics.errors import ConfigError
+from avforensics.errors import ConfigError, first_line
 from avforensics.files import installed_file
 from avforensics.media.types import SAMPLE_RATE
 
@@ -115,6 +115,6 @@ def load_voice_network() -> VoiceNetwork:
         }
         network.load_state_dict(renamed)
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ConfigError(f"{path}: not the expected speech detector ({reason})") from None
     return network.eval().requires_grad_(False)

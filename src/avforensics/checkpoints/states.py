@@ -154,7 +154,7 @@ def check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], p
         # NaN and infinity show in the extremes, which are found five times as quickly
         try:
             finite = not got.numel() or bool(torch.stack(got.aminmax()).isfinite().all())
-        except RuntimeError:
+        except RuntimeError:  # no extremes of this type
             raise CheckpointError(
                 f"{path}: tensor {name} has the unsupported type {got.dtype}"
             ) from None

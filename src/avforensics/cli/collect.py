@@ -35,8 +35,11 @@ class CollectRuns(Callback):
 
 def _is_setting(config: DictConfig, name: str) -> bool:
     """Return True if a name belongs to a plain setting, not to a configuration group."""
+    if name == "output_dir":
+        return False
+    absent = OmegaConf.create()
     try:
-        value = OmegaConf.select(config, name, default=OmegaConf.create())
-    except OmegaConfBaseException:  # a reference that only the runs could resolve
-        value = None
-    return name != "output_dir" and not OmegaConf.is_config(value)
+        value = OmegaConf.select(config, name, default=absent, throw_on_missing=True)
+    except OmegaConfBaseException:  # it has no value, or one that only the runs can resolve
+        return True
+    return not OmegaConf.is_config(value)

@@ -56,8 +56,11 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
         There are more inputs than the verb takes, or inputs are given both as words and by name.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
+    key = INPUTS.get(verb)
+    taken = "[INPUT ...] " if verb in SEVERAL else "[INPUT] " if key else ""
     parser = argparse.ArgumentParser(
-        usage=f"avforensics {verb} [INPUT ...] [--out OUT] [key=value ...]",
+        prog=f"avforensics {verb}",
+        usage=f"%(prog)s {taken}[--out OUT] [key=value ...]",
         add_help=False,
         allow_abbrev=False,
     )
@@ -65,7 +68,6 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     given, others = parser.parse_known_args(arguments[:end])
     out = given.out
     flags, words = split_arguments(others)
-    key = INPUTS.get(verb)
     inputs = [word for word in words if key and (not is_override(word) or os.path.lexists(word))]
     typed = [word for word in words if word not in inputs]
     overrides = [part for word in typed for part in _named_weights(word, flags)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from avforensics import tables
-from avforensics.errors import ManifestError
+from avforensics.errors import ManifestError, first_line
 from avforensics.files import atomic_path
 
 PARQUET = {".parquet", ".pq"}
@@ -322,7 +322,7 @@ def _read_columns(path: Path) -> Table:
             table = arrow.parquet.read_table(path)
     except (arrow.ArrowException, OSError) as error:
         what = "an Arrow file" if path.suffix.lower() == ARROW else "a Parquet file"
-        raise ManifestError(f"{path}: not {what} ({str(error).splitlines()[0]})") from None
+        raise ManifestError(f"{path}: not {what} ({first_line(error)})") from None
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return Table(path, "", "", list(map(_column, table.column_names)), rows, [])

@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
@@ -152,7 +151,10 @@ _OTHER_LENGTH = {
 def judge_for(
     calibration: str | os.PathLike | None,
     detector: ClipScorer,
-    **options: Any,
+    *,
+    false_positive_rate: float,
+    crop: str | Mapping | None = None,
+    false_segments_per_minute: float = FALSE_SEGMENTS,
 ) -> Judge | None:
     """Create the judge for a ``calibration`` setting.
 
@@ -163,8 +165,8 @@ def judge_for(
         settings; if there are files but none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
         Scorer of the videos, which determines the scoring settings.
-    **options
-        ``false_positive_rate``, ``crop`` and ``false_segments_per_minute`` as in `Judge`.
+    false_positive_rate, crop, false_segments_per_minute
+        As in `Judge`.
 
     Raises
     ------
@@ -175,7 +177,12 @@ def judge_for(
     """
     if calibration is None:
         return None
-    options["setting"] = scoring_setting(detector.models, detector.policy, detector.lams[0])
+    options = {
+        "false_positive_rate": false_positive_rate,
+        "setting": scoring_setting(detector.models, detector.policy, detector.lams[0]),
+        "crop": crop,
+        "false_segments_per_minute": false_segments_per_minute,
+    }
     if calibration != AUTO:
         return Judge(calibration, **options)
     reasons = []

@@ -28,7 +28,7 @@ from avforensics.evaluation.tables import block_of, blocks, flat, headline
 from avforensics.features.store import FeatureStore
 from avforensics.files import typed_path, write_text
 from avforensics.scoring.sequences import SequencePolicy
-from avforensics.scoring.statistics import check_statistics, towards_fake
+from avforensics.scoring.statistics import check_statistics
 from avforensics.tables import Table
 
 METRICS = ("auc", "ap", "ap_balanced", "eer")
@@ -92,6 +92,7 @@ def sweep_store(
     policies = [SequencePolicy(max_len=n, windows=windows, audio=audio) for n in max_lens]
     scorers = [StoreScorer(store, models, policy, lams=lams, part=part) for policy in policies]
     names = check_statistics(statistics) if statistics else ()
+    names = [name for name in names if name != "score"]  # the first points
     places = [(i, j, "") for i in range(len(max_lens)) for j in range(len(lams))]
     places += [(i, 0, name) for i in range(len(max_lens)) for name in names]
     rows: dict[tuple[int, int, str], list[ScoredVideo]] = {place: [] for place in places}
@@ -100,8 +101,7 @@ def sweep_store(
             of_policies = _score_all(scorers, index)
         for (i, j, name), of in rows.items():
             row = scored_video(store, of_policies[i], j, part=part, limits=limits)
-            row = _by_statistic(row, of_policies[i], name) if name else row
-            of.append(replace(row, statistics={}))
+            of.append(replace(_by_statistic(row, name) if name else row, statistics={}))
         advance()
     points = []
     for (i, j, name), of in rows.items():
@@ -112,9 +112,9 @@ def sweep_store(
     return points
 
 
-def _by_statistic(row: ScoredVideo, found: StoredScore, name: str) -> ScoredVideo:
+def _by_statistic(row: ScoredVideo, name: str) -> ScoredVideo:
     """Use the statistic ``name`` as the score."""
-    value = towards_fake(found.statistics).get(name)
+    value = row.statistics.get(name)
     missing = f"no {name}" if value is None else None
     return replace(row, score=value, error=row.error or missing)
 

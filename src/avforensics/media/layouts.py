@@ -96,10 +96,9 @@ def beginning(content: Content) -> int:
     A signature after foreign bytes counts only if the rest of the file has the structure of the
     format up to the last byte.
     """
-    head = content[:SOUGHT]
-    if PICTURES.match(head) or walker(content, 0) is not None:
+    if PICTURES.match(content[:16]) or walker(content, 0) is not None:
         return 0
-    for found in islice(SIGNATURES.finditer(head), CANDIDATES):
+    for found in islice(SIGNATURES.finditer(content[:SOUGHT]), CANDIDATES):
         start = end = found.start()
         last = -1
         while last < end < len(content) and (walk := walker(content, end)) is not None:

@@ -12,17 +12,19 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.aspect import PixelAspect
-from avforensics.media.clock import WHOLE
+from avforensics.media.clock import WHOLE, Mender
 from avforensics.media.colour import ColourTags
-from avforensics.media.container import Tally, decode, open_container
+from avforensics.media.container import Tally, decode, open_container, seek
 from avforensics.media.frames import View, upright_rgb
 from avforensics.media.planes import colours_of
+from avforensics.media.seek import key_time_before
 from avforensics.media.survey import survey
 from avforensics.media.tracks import pick_stream
 from avforensics.media.types import FPS
 from avforensics.media.video import VideoReader
 
 FARTHEST = 1000  # maximum number of frames to decode after a seek
+EARLY = Fraction(1, 2 * FPS)  # s; a frame may begin this long before the wanted time
 
 
 def stills(
@@ -55,15 +57,19 @@ def stills(
             yield from _in_order(path, list(seconds), stream)
             return
         said = ColourTags.of(video.codec_context)
-        first = next(decode(container, video, Tally()), None)
+        first = next(decode(container, video, Tally(), Mender()), None)
         if first is None:
             yield from (None for _ in seconds)
             return
         said = replace(said, outside=colours_of(first, said).outside)
         view = View.of(first, PixelAspect(video).now)
         origin = (first.pts or 0) * video.time_base
+        number = container.streams.video.index(video)
         for moment in seconds:
-            yield _still(container, video, origin + Fraction(moment), view, said)
+            time = origin + Fraction(moment)
+            stamp = int((time + EARLY) / video.time_base)
+            key = key_time_before(path, number, stamp)
+            yield _still(container, video, stamp if key is None else key, time, view, said)
 
 
 def _in_order(
@@ -84,15 +90,15 @@ def _in_order(
 def _still(
     container: av.container.InputContainer,
     video: av.VideoStream,
+    key: int,
     time: Fraction,
     view: View,
     said: ColourTags,
 ) -> Image.Image | None:
-    early = Fraction(1, 2 * FPS)
     try:
-        container.seek(round(time / video.time_base), stream=video)
+        seek(container, video, key)
         for count, frame in enumerate(decode(container, video, Tally())):
-            if frame.pts is not None and frame.pts * video.time_base >= time - early:
+            if frame.pts is not None and frame.pts * video.time_base >= time - EARLY:
                 said.fill(frame)
                 return upright_rgb(frame, view)
             if count >= FARTHEST:

@@ -182,7 +182,7 @@ def _copyable(path: str | os.PathLike, video: VideoReader, last: int, long_side:
                 return None
             shown.append(packet.pts or 0)
             total += packet.size
-            if len(shown) > last or total > max(SMALL, rate * last / FPS):
+            if len(shown) > last:
                 return None
     small = total <= max(SMALL, rate * len(shown) / FPS)
     steady = sorted(shown) == [step * index for index in range(len(shown))]
