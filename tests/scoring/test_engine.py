@@ -122,7 +122,7 @@ def test_bf16_is_near(network):
     ("options", "sentence"),
     [
         ({"device": "tpu9"}, "device must be .* got 'tpu9'"),
-        ({"device": "cuda:99"}, "not found: "),
+        ({"device": "cuda:99"}, "device .cuda:99. not found; number of CUDA devices: "),
         ({"precision": "int4"}, "precision must be one of"),
         ({"batch_windows": 0}, "must be >= 1"),
     ],
