@@ -25,7 +25,7 @@ demo: $(STAMP) ## score a clip (VIDEO=FILE) next to forgeries of it, then train 
 
 # Two processes with one thread each take about half the time of one with two threads.
 test: $(STAMP) ## all tests that can run on this machine
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(STAMP) ## the documentation as a site in outputs/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"

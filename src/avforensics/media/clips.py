@@ -221,7 +221,7 @@ class _Seeking:
             container.seek(round(Fraction(start, FPS) / stream.time_base), stream=stream)
             wanted = (
                 frame
-                for frame in decode(container, stream, Tally())
+                for frame in decode(container, stream, Tally(), after_seek=True)
                 if round(frame.pts * stream.time_base * FPS) >= start
             )
             return _stack(self._upright(frame) for frame in islice(wanted, count))

@@ -207,6 +207,8 @@ def decode(
     stream: av.stream.Stream,
     tally: Tally,
     mender: Mender | None = None,
+    *,
+    after_seek: bool = False,
 ) -> Iterator[av.frame.Frame]:
     """Decode a stream from the current position, skipping and counting damaged packets.
 
@@ -215,11 +217,13 @@ def decode(
     tally : Tally
         Receives the counts.
     mender : Mender, optional
-        Mender for the time stamps. If it is given, the container must be at its beginning.
+        Mender for the time stamps; none is needed after a seek.
+    after_seek : bool
+        Whether the current position is not the beginning of the file.
     """
-    at_start, mender = mender is not None, mender or Mender()
+    mender = mender or Mender()
     order = ShownOrder() if stream.type == "video" else None
-    for packet in packets(container, stream, tally, whole=at_start):
+    for packet in packets(container, stream, tally, after_seek=after_seek):
         mender.move(packet)
         try:
             frames = stream.decode(packet)
@@ -242,14 +246,14 @@ def packets(
     stream: av.stream.Stream | Sequence[av.stream.Stream],
     tally: Tally,
     *,
-    whole: bool = True,
+    after_seek: bool = False,
 ) -> Iterator[av.Packet]:
     """Yield the packets of one or more streams, skipping and counting unreadable ones.
 
     Parameters
     ----------
-    whole : bool
-        Whether the container is at its beginning.
+    after_seek : bool
+        Whether the current position is not the beginning of the file.
     """
     failures = 0
     corrections = _corrections(container)
@@ -263,7 +267,7 @@ def packets(
                 if packet.size:
                     number = counts[packet.stream_index]
                     counts[packet.stream_index] += 1
-                    corrections.apply(packet, number if whole else None)
+                    corrections.apply(packet, None if after_seek else number)
                     if untimed and packet.stream.type == "video":
                         packet.pts = packet.dts  # FFmpeg's guess is often a frame late
                 yield packet
@@ -280,7 +284,7 @@ def packets(
 
 def seek(container: av.container.InputContainer, stream: av.stream.Stream, stamp: int) -> None:
     """Move to the key frame with the presentation time ``stamp``, in ticks, as in `packets`."""
-    container.seek(stamp + _corrections(container).late.get(stream.index, 0), stream=stream)
+    container.seek(stamp + _corrections(container).shift.get(stream.index, 0), stream=stream)
 
 
 def _corrections(container: av.container.InputContainer) -> Corrections:

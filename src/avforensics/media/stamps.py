@@ -12,7 +12,6 @@ import av
 
 from avforensics.media.fragments import StoredTimes
 
-FIRST = 30  # guessed time stamps are corrected in this many packets of a stream
 READ = 500  # packets that are read to find guessed time stamps
 MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
 
@@ -20,12 +19,12 @@ MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
 class Early(NamedTuple):
     """The time stamps of packets 0 to ``until - 1`` of a stream are ``by`` ticks too early.
 
-    The presentation time of packet ``right`` is correct.
+    The presentation time of packet ``correct`` needs no correction; -1 = there is no such packet.
     """
 
     until: int
     by: int
-    right: int = -1
+    correct: int = -1
 
 
 class Corrections(NamedTuple):
@@ -33,24 +32,24 @@ class Corrections(NamedTuple):
 
     Attributes
     ----------
-    late : dict
-        Ticks by which all presentation times are late.
-    early : dict
+    shift : mapping
+        Ticks by which all presentation times are late; negative if they are early.
+    early : mapping
         Time stamps at the beginning of the file that are early.
     """
 
-    late: Mapping[int, int] = {}
+    shift: Mapping[int, int] = {}
     early: Mapping[int, Early] = {}
 
     def apply(self, packet: av.Packet, number: int | None) -> None:
         """Correct a packet, given its number in the stream; None if that is not known."""
         early = self.early.get(packet.stream_index)
         if early and number is not None and number < early.until and packet.dts is not None:
-            if packet.pts is not None and number != early.right:
+            if packet.pts is not None and number != early.correct:
                 packet.pts += early.by
             packet.dts += early.by
         if packet.pts is not None:
-            packet.pts -= self.late.get(packet.stream_index, 0)
+            packet.pts -= self.shift.get(packet.stream_index, 0)
 
 
 def of_program_stream(container: av.container.InputContainer) -> Corrections:
@@ -79,8 +78,7 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
         elif index in guessed and packet.pos is not None:  # the first stored one decides
             guessed.remove(index)
             by = packet.dts - expected[index]
-            near = lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG
-            if near and number < FIRST:
+            if lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG:
                 early[index] = Early(number, by, reordered.get(index, -1))
         expected[index] = packet.dts + lasts
         if packet.pts != packet.dts:
@@ -99,7 +97,7 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
     the first frame begin with the file and last longer. All later frames would then lie between the
     frames counted from the first one, and their sound would come up to half a frame early.
     """
-    late: dict[int, int] = {}
+    shift: dict[int, int] = {}
     early: dict[int, Early] = {}
     for stream in (*container.streams.video, *container.streams.audio):
         try:
@@ -111,7 +109,7 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
             continue
         shown, decoded = found.first.get(stream.id, (None, None))
         if stream.type == "video" and first.dts == decoded and first.pts is not None:
-            late[stream.index] = max(first.pts - shown, 0)
+            shift[stream.index] = max(first.pts - shown, 0)
         step = third.dts - second.dts
         if stream.id not in found.unedited or step <= 0:
             continue
@@ -120,7 +118,7 @@ def of_fragments(container: av.container.InputContainer, found: StoredTimes) -> 
             by %= step
         if by > 0:
             early[stream.index] = Early(1, by)
-    return Corrections(late, early)
+    return Corrections(shift, early)
 
 
 def of_trimmed(
@@ -140,7 +138,7 @@ def of_trimmed(
     starts : mapping
         Track number -> time at which its only edit begins, in ticks.
     """
-    late: dict[int, int] = {}
+    shift: dict[int, int] = {}
     for stream in container.streams.video:
         if stream.id not in starts:
             continue
@@ -153,8 +151,8 @@ def of_trimmed(
         except (av.FFmpegError, StopIteration):
             continue
         if None not in (first.pts, same.pts) and same.pos == first.pos:
-            late[stream.index] = max(first.pts - (same.pts - start), -lasts)
-    return Corrections(late)
+            shift[stream.index] = max(first.pts - (same.pts - start), -lasts)
+    return Corrections(shift)
 
 
 def _packets(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from avforensics.errors import MediaError
 from avforensics.media.aspect import PixelAspect
-from avforensics.media.clock import WHOLE, Mender
+from avforensics.media.clock import WHOLE
 from avforensics.media.colour import ColourTags
 from avforensics.media.container import Tally, decode, open_container, seek
 from avforensics.media.frames import View, upright_rgb
@@ -57,7 +57,7 @@ def stills(
             yield from _in_order(path, list(seconds), stream)
             return
         said = ColourTags.of(video.codec_context)
-        first = next(decode(container, video, Tally(), Mender()), None)
+        first = next(decode(container, video, Tally()), None)
         if first is None:
             yield from (None for _ in seconds)
             return
@@ -97,7 +97,7 @@ def _still(
 ) -> Image.Image | None:
     try:
         seek(container, video, key)
-        for count, frame in enumerate(decode(container, video, Tally())):
+        for count, frame in enumerate(decode(container, video, Tally(), after_seek=True)):
             if frame.pts is not None and frame.pts * video.time_base >= time - EARLY:
                 said.fill(frame)
                 return upright_rgb(frame, view)

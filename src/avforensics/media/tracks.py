@@ -224,7 +224,7 @@ def _thumbs(path: str, number: int) -> Iterator[np.ndarray]:
                     container.seek(start + length * look // LOOKS)
                 except av.FFmpegError:
                     return
-            for frame in islice(decode(container, stream, Tally()), LOOKED_AT):
+            for frame in islice(decode(container, stream, Tally(), after_seek=look > 0), LOOKED_AT):
                 small = reformatter.reformat(frame, width=THUMB, height=THUMB, format="gray")
                 yield small.to_ndarray().astype(np.float32)
 

@@ -232,7 +232,7 @@ class VideoReader(Closing):
         if stamp is None or stamp <= first.pts:
             return None
         seek(self._container, self._stream, stamp)
-        self._decoded = decode(self._container, self._stream, self.tally)
+        self._decoded = decode(self._container, self._stream, self.tally, after_seek=True)
         # Frames shown before the key frame may depend on frames that were not read.
         whole = (frame for frame in self._decoded if frame.pts is None or frame.pts >= stamp)
         entry = next(whole, None)
