@@ -20,7 +20,7 @@ SECONDS, JOBS, STRAGGLER = 0.05, 1000, 100
 
 
 def work(jobs: Sequence[float]) -> Iterator[float]:
-    """Sleep for the seconds of each job."""
+    """Sleep as long as each job lasts, in seconds."""
     for seconds in jobs:
         time.sleep(seconds)
         yield seconds

@@ -4,10 +4,11 @@
     python scripts/bench_faces.py VIDEO              # your own video with a face, any size
     python scripts/bench_faces.py --minutes 1 10 30
 
-Twenty seconds are made from the video (its picture over a moving background, at 1280 x 720), and
-their packets are repeated to each length. Each file is read in a separate process: one pass finds
-and tracks the faces, then another reads each track as a moving 224 px crop with its sound. Finally,
-two processes read the shortest file at once, as `preprocess` reads a folder on two cores.
+A sequence of twenty seconds (the video over a moving background, at 1280 x 720) is encoded once,
+and its packets are repeated to make a file of each length. Each file is read in a separate process:
+one pass finds and tracks the faces, then another reads each track as a moving 224 px crop with its
+sound. Finally, two processes read the shortest file at once, as `preprocess` reads a folder on two
+cores.
 """
 
 from __future__ import annotations

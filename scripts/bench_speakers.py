@@ -3,10 +3,10 @@
     python scripts/bench_speakers.py MANIFEST.csv --split test        # clips with one face each
     python scripts/bench_speakers.py FOLDER --pairs 50 --checkpoint model.safetensors
 
-Each pair of real clips is drawn by seed, written side by side as one video and scored as by
-``detect faces=auto scoring.windows=all``. The table has the number of pairs with two tracks, the
-number of pairs in which the right person is named most of the time, and the mean share of the time
-in which the right person is named.
+Pairs of real clips are drawn at random with a seed. Each pair is written side by side as one video
+and scored as by ``detect faces=auto scoring.windows=all``. The table has the number of pairs with
+two tracks, the number of pairs in which the right person is named most of the time, and the mean
+share of the time in which the right person is named.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from avforensics.scoring.clips import ClipScorer
 
 
 def compose(left: Path, right: Path, heard: int, path: Path) -> None:
-    """Write two clips of equal size side by side, cut to the shorter, with the sound of one."""
+    """Write two clips of equal size side by side, cut to equal length, with the sound of one."""
     with VideoReader(left) as a, VideoReader(right) as b:
         frames = (
             np.concatenate([np.asarray(a.upright(one)), np.asarray(b.upright(other))], axis=1)

@@ -150,7 +150,7 @@ def read(options: argparse.Namespace, groups: dict[str, str]) -> list[Video]:
 
 
 def halves(videos: list[Video], *, seed: int) -> tuple[list[Video], list[Video]]:
-    """Divide whole sources into halves with about the same number of videos of each group."""
+    """Split the sources into halves with about the same number of videos of each group."""
     order = np.random.default_rng(seed).permutation(sorted({video.source for video in videos}))
     counts = {name: Counter(v.group for v in videos if v.source == name) for name in order}
     order = sorted(order, key=lambda name: -sum(counts[name].values()))

@@ -72,7 +72,7 @@ def clip(video: Path | None, seconds: float) -> tuple[list[np.ndarray], np.ndarr
 
 
 def suffix(kind: str) -> str:
-    """Suffix of the files of a container."""
+    """Return the file suffix of a container format."""
     return "mp4" if kind == "fmp4" else kind
 
 

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def delay_table(folder: str, split: str | None) -> None:
-    """Print by source how often delays agree: in recordings, halves of clips and windows."""
+    """Print how often delays agree within recordings, between clip halves and over windows."""
     store = FeatureStore.open(folder)
     store = store.within(min(TAU, store.info.max_delay)).select(split=split, label=0)
     measures: dict[str, dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
@@ -92,7 +92,7 @@ def _share(values: Sequence[tuple[str, float]]) -> str:
 
 
 def generator_table(scores: str, manifest: str, columns: Sequence[str]) -> None:
-    """Print the AUC of each generator against real clips of the same page, or of all pages."""
+    """Print the AUC of each generator against real clips from the same page, or from all pages."""
     table = read_table(scores).with_path()
     method = {row.path: row.method for row in Manifest.read(manifest)}
     table.require("path", "label", "category", "identity", *columns)

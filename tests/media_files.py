@@ -64,7 +64,7 @@ def decoded(path: Path, kind: str = "video") -> np.ndarray:
 
 
 def noise(seconds: float, *, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """Smooth noise whose autocorrelation has a single peak, exact to the sample."""
+    """Make smooth noise whose autocorrelation has a single peak, exact to the sample."""
     raw = np.random.default_rng(seed).normal(size=round(seconds * rate))
     smooth = np.convolve(raw, np.hanning(16), "same")
     return (8000 * smooth / np.abs(smooth).max()).astype(np.int16)
@@ -153,7 +153,7 @@ def _encode_sound(stream, time, samples, rate, layout):
 
 
 def remux(source: Path, path: Path, *, shift: float) -> Path:
-    """Copy packets with their times moved; an edit list cuts what comes before 0."""
+    """Copy packets with their times shifted; an edit list cuts everything before 0."""
     options = {"avoid_negative_ts": "disabled"}
     with av.open(str(source)) as src, av.open(str(path), "w", options=options) as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}
@@ -185,7 +185,7 @@ def recopy(source: Path, path: Path, change, **metadata: str) -> Path:
 
 
 def damage(path: Path, kind: str, packets: slice) -> Path:
-    """Overwrite packets of a stream in the file."""
+    """Overwrite the given packets of a stream in the file."""
     with av.open(str(path)) as file:
         found = [packet for packet in file.demux(**{kind: 0}) if packet.size][packets]
         spans = [(packet.pos, packet.size) for packet in found]
@@ -199,9 +199,10 @@ def damage(path: Path, kind: str, packets: slice) -> Path:
 def restamp(
     source: Path, path: Path, parts: Sequence[tuple[float, float]], options: dict | None = None
 ) -> Path:
-    """Copy packets into files of their own, one after the other: (from when, seconds to
-    add). Times count from the first picture. Parts begin at key frames. What is
-    decoded is the same as without the shifts; the clock breaks.
+    """Copy a file in parts, shifting the time stamps of each part, and join the parts.
+
+    ``parts`` holds the start of each part, at a key frame, and its shift, both in seconds from the
+    first picture. The decoded pictures and samples stay the same, but the clock breaks.
     """
     pieces = []
     for index, (start, shift) in enumerate(parts):

@@ -1,6 +1,6 @@
 """Required contents of a wheel: every package, data file and configuration.
 
-Requirements have ranges with both ends, and the lock is within them.
+Requirements have lower and upper bounds, and the locked versions are within them.
 """
 
 import subprocess
@@ -85,7 +85,7 @@ def test_the_installed_versions_are_in_range(one):
 
 
 def test_the_lock_names_every_requirement_in_range():
-    """If this fails, `make lock` rewrites the lock."""
+    """If this test fails, run `make lock` to rewrite constraints.txt."""
     lock = _lock()
     assert list(lock) == sorted(lock) and all(name == canonicalize_name(name) for name in lock)
     for one in REQUIREMENTS:
@@ -97,7 +97,7 @@ def test_the_lock_names_every_requirement_in_range():
 
 
 def test_the_lock_follows_what_requirements_need():
-    """Packages that are required only by other packages are pinned, too; unneeded ones are not."""
+    """Indirect requirements are pinned, too; packages that nothing requires are not."""
     script = (
         "from lock import installed, Requirement; print(*installed([Requirement('matplotlib')]))"
     )

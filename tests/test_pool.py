@@ -81,7 +81,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.fixture
 def endless(tmp_path, make_video):
-    """Start `preprocess` with two processes; give their process ids."""
+    """Start `preprocess` with two processes; return their process ids."""
     (tmp_path / "endless.py").write_text(ENDLESS)
     for i in range(9):
         make_video(f"in/{i}.mp4")

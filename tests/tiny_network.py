@@ -11,7 +11,7 @@ from avforensics.models.visual import VisualEncoder
 def tiny_sync(
     *, tau: int = 15, size: int = 32, width: int = 10, plane: int = 2, seed: int = 0
 ) -> SyncNetwork:
-    """Make it with random weights, rows of 2 * tau + 1 delays and activations of 2 * width numbers.
+    """Make a network with random weights, 2 * tau + 1 delays and activations of 2 * width numbers.
 
     ``plane`` is the visual encoder's output for ``size``: 2 for 32 pixels, 4 for 64.
     """
@@ -26,7 +26,7 @@ def tiny_sync(
 
 
 def tiny_published(*, tau: int = 15, size: int = 32, plane: int = 2) -> SyncNetwork:
-    """Make it with two padded stages in time and a transformer; see `tiny_sync`."""
+    """Make a network with two padded stages in time and a transformer; see `tiny_sync`."""
     return SyncNetwork(
         visual=VisualEncoder(widths=(4, 6, 8, 16), depths=(1, 2, 1, 1)),
         audio=AudioEncoder(widths=(4, 4, 4, 4, 4, 8, 16)),

@@ -18,7 +18,8 @@ def mouth_pictures(
     """Make pictures of skin with a mouth that moves or stays shut: uint8, (n_frames, 96, 96, 3).
 
     ``rate`` is the number of openings per second.
-    ``sway`` is the number of pixels by which the whole picture moves to and fro within a second.
+    ``sway`` is the number of pixels by which the whole picture moves back and forth within a
+    second.
     """
     random = np.random.default_rng(seed)
     skin = 150 + 60 * gaussian_filter(random.normal(size=(SIZE + 32, SIZE + 32)), 3) * 5
@@ -52,7 +53,7 @@ def sung(n_frames: int, seed: int = 0, slower: int = 4) -> np.ndarray:
 
 
 def notes(seconds: float, vibrato: float = 0.3) -> np.ndarray:
-    """Make a tone with overtones that sings a scale, one note per 0.7 s; vibrato in semitones."""
+    """Make a tone with overtones that rises a scale in notes of 0.7 s; ``vibrato`` in semitones."""
     time = np.arange(round(seconds * 16_000)) / 16_000
     steps = np.array([0, 2, 4, 5, 7, 5, 4, 2])[(time / 0.7).astype(int) % 8]
     semitones = steps + vibrato * np.sin(2 * np.pi * 5.5 * time)

@@ -89,7 +89,7 @@ def test_a_little_speech_in_much_other_sound():
 
 
 def coded(still: np.ndarray) -> np.ndarray:
-    """Add a little noise of coding to a still picture."""
+    """Add slight coding noise to a still picture."""
     frames = still.astype(np.int16)
     frames[:, ::8, ::8] += np.random.default_rng(1).integers(-1, 2, (len(still), 8, 8, 3))
     return frames.clip(0, 255).astype(np.uint8)

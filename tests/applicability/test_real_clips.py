@@ -1,4 +1,4 @@
-"""Real clips pass, but not the versions of them without a voice or without a mouth."""
+"""Real clips pass; versions of them without a voice or without a mouth do not."""
 
 import random
 
@@ -78,7 +78,7 @@ def test_what_is_made_of_real_clips_is_refused(clips):
 
 
 def test_a_voice_over_a_real_mouth_before_it_speaks(clips):
-    """Play the first third of a second of a clip to and fro, with the voice of another person."""
+    """Play the first third of a second of a clip back and forth, with another person's voice."""
     caught = 0
     for _, frames, _, view in clips("grid_s1", 6):
         listens = np.concatenate([frames[:8], frames[6:0:-1]])

@@ -66,7 +66,7 @@ def run(bundle, tmp_path, monkeypatch, avforensics):
 
 @pytest.fixture(autouse=True)
 def results_fit_their_schema(monkeypatch):
-    """Read back every result that a test writes, which checks its schema."""
+    """Read every result file that a test writes, which checks it against its schema."""
 
     def write_and_read(record, path):
         write_record(record, path)

@@ -202,7 +202,7 @@ def test_nothing_is_done_twice(detect, tmp_path, capsys, make_clip):
 
 
 def test_products_are_of_the_score_beside_them(detect, tmp_path, make_clip):
-    """Run A makes all products, run B none; B with products must not reuse A's."""
+    """After a run with other settings, features and figures of an earlier run are not reused."""
     clip = make_clip(tmp_path / "v/a.mp4")
     run = ("input=v", "output_dir=out")
     every = ("save_features=true", "figures=true")

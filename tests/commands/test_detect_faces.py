@@ -73,7 +73,7 @@ def long_video(videos, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def looked_at(monkeypatch):
-    """Names of the files searched for faces, with a finder that knows the answer."""
+    """Names of the files searched for faces; the search itself returns prepared tracks."""
     names = []
 
     def find(path, settings, **_):
@@ -99,7 +99,7 @@ def rows(name="scores.csv"):
 
 
 def videos_by_name():
-    """Rows of videos, without those of faces."""
+    """Rows of videos by file name, without the rows of faces."""
     return {Path(row["path"]).name: row for row in rows() if not row["track"]}
 
 

@@ -1,4 +1,4 @@
-"""What was done to a file has the same wording in scores.csv, its page, videos.csv and probe."""
+"""Warnings about a file are worded alike in scores.csv, its page, videos.csv and probe."""
 
 import html
 import json

@@ -62,7 +62,7 @@ def test_every_face_has_a_row_and_each_step_is_told(make_scorer, job, monkeypatc
 
 
 def closed(stage, share=0.0):
-    raise Stopped("its page was closed")
+    raise Stopped("the page was closed")
 
 
 def test_no_face_is_said(make_scorer, job, monkeypatch):
@@ -78,7 +78,7 @@ def test_a_search_that_is_given_up_says_why(make_scorer, job, monkeypatch):
 
     monkeypatch.setattr(scorer_module, "find_faces", find)
     job.tell = closed
-    with pytest.raises(Stopped, match=r"^its page was closed$"):
+    with pytest.raises(Stopped, match=r"^the page was closed$"):
         make_scorer("faces=auto")(job)
 
 

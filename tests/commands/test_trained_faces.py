@@ -33,7 +33,7 @@ FRAMES = 60
 
 
 def square_of(side, picture=(64, 64)):
-    """Faces of a video with 60 frames: one face with a box of this side, or none."""
+    """Make the faces of a video of 60 frames: a face with a square box, or no face if side is 0."""
     left, top = (length / 2 - side / 2 for length in picture)
     face = still_face(box=(left, top, left + side, top + side))
     return Faces(*picture, FRAMES, (face,) if side else (), {}, detector="00")

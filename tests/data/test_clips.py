@@ -17,7 +17,7 @@ SIZE, FRAMES, HOP = 32, 40, 640
 
 
 def make_clip(path, n=FRAMES, tint=0):
-    """Frame i is grey 4 i + 40 (red by ``tint`` more); each sample of frame i is 100 i + tint."""
+    """Write a clip: frame i has grey level 4 i + 40 (red: + ``tint``), its samples 100 i + tint."""
     pictures = np.empty((n, SIZE, SIZE, 3), np.uint8)
     pictures[:] = (4 * np.arange(n) + 40).astype(np.uint8)[:, None, None, None]
     pictures[..., 0] += tint

@@ -13,7 +13,7 @@ N = 60
 
 
 def counted(n_frames=N):
-    """Make sound whose samples tell their position: frame k holds 10 k."""
+    """Make sound whose samples encode their position: frame k holds 10 k."""
     return np.repeat(10 * np.arange(n_frames, dtype=np.int16), HOP)
 
 

@@ -1,4 +1,4 @@
-"""Steps of whole clips have every frame once, for any number of processes."""
+"""Steps of whole clips contain every frame once, for any number of processes."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ LENGTHS = (31, 20, 44)
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """Clips whose sound tells its frame: sample = 1000 * clip + frame."""
+    """Clips whose sound encodes its frame: sample = 1000 * clip + frame."""
     folder, rows = tmp_path_factory.mktemp("clips"), []
     for clip, count in enumerate(LENGTHS):
         frames = np.full((count, 32, 32, 3), 40 * clip, np.uint8)

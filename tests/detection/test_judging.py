@@ -127,7 +127,7 @@ def test_no_evidence_for_a_clip_of_another_length(judge):
 
 
 def test_statistics_of_a_video_are_of_whoever_speaks():
-    """Of two faces, one fits the sound at a delay, the other fits nowhere and so listens."""
+    """One of two faces fits the sound at one delay; the other fits at none, so it listens."""
 
     def face(name, delays):
         return FaceResult(still_face(name, frames=WINDOWS + 4), scored(delays))

@@ -118,7 +118,7 @@ def test_as_in_two_passes(scorer, scene, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("torn", [slice(0, 0), slice(160, 162)], ids=["whole", "torn"])
 def test_damage_is_told_of_the_video_whoever_it_hits(scorer, tmp_path, monkeypatch, torn):
-    """Each head is scored in its first two seconds; the damage lies behind them."""
+    """Each head is scored in its first two seconds; the damage comes later."""
     sound = np.random.default_rng(0).normal(0, 3000, FRAMES * 640).astype(np.int16)
     write_clip(tmp_path / "a.mp4", pictures("one leaps"), sound)
     damage(tmp_path / "a.mp4", "video", torn)

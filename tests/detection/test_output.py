@@ -56,7 +56,7 @@ def opened(folder, videos, settings=None, **options):
 
 
 def scored(folder, videos, settings=None, *, only=None, score=1.0, **options):
-    """Score pending videos, at most ``only``; return the names of the pending ones and remarks."""
+    """Score the first ``only`` pending videos; return all pending names and the remarks."""
     with opened(folder, videos, settings, **options) as output:
         for task in output.tasks[:only]:
             add(output, task, Outcome(result(task.path, score)))

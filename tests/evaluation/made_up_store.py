@@ -20,7 +20,7 @@ def peak_at(delay) -> np.ndarray:
 
 
 def features(rng, windows: int, *, fake: bool, span: tuple[int, int] | None = None) -> dict:
-    """Make rows that peak near one delay; rows of fakes (within ``span``) peak anywhere."""
+    """Make rows that peak near one delay, but anywhere in a fake (or within its ``span``)."""
     peak = np.full(windows, 15)
     wrong = np.full(windows, bool(fake) and span is None)
     if span is not None:

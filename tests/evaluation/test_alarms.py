@@ -1,4 +1,4 @@
-"""Stretches that leave the own delay: how often they occur in real videos, and where."""
+"""Segments that depart from a video's usual delay: their rate in real videos, and their place."""
 
 import numpy as np
 import pytest

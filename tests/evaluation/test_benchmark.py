@@ -14,7 +14,7 @@ from avforensics.lightning.evaluation import Evaluation
 
 
 def made_up(people=4, clips=2):
-    """Make real clips and fakes of two categories per person; one real row is doubled."""
+    """Make real clips and fakes of two categories per person; one real row occurs twice."""
     rows = [
         Row(f"/set/{kind}/p{person}_{clip}.mp4", int(kind != "real"), kind, identity=f"p{person}")
         for kind in ("real", "a", "b")

@@ -49,7 +49,7 @@ def videos(seed=0, people=120, harder=0.0, accused=0.0):
 
 
 def shuffled(rows, columns, seed):
-    """Exchange the values of the columns between people."""
+    """Shuffle the values of the columns between people."""
     rng = np.random.default_rng(seed)
     people = list(dict.fromkeys(row.identity for row in rows))
     of = {row.identity: row.attributes for row in rows}
@@ -196,7 +196,7 @@ def test_small_groups_are_counted_and_not_measured():
 
 
 def test_a_group_without_false_alarms_is_not_certain():
-    """No false alarm among 25 says little: neither interval, of rate and gap, ends at 0."""
+    """With no false alarm among 25 videos, the intervals of rate and gap do not end at 0."""
     rows = [
         ScoredVideo(
             path=str(n),

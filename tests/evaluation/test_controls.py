@@ -86,7 +86,7 @@ def test_adversarial_is_the_worst_and_average_the_mean():
 def test_command_runs_controls_and_perturbations(
     tiny_bundle, clips_manifest, avforensics, refusal, tmp_path, capsys
 ):
-    """On a set whose fakes begin with silence, and on a store, whose files are read again."""
+    """Run controls on a set whose fakes begin with silence, and on a store of the same clips."""
     common = ["evaluate", f"checkpoint.bundle={tiny_bundle}", "intervals.resamples=20"]
     common += ["extract.workers=1", "extract.device=cpu", "scoring.max_len=10"]
     store = tmp_path / "store"
@@ -161,7 +161,7 @@ def test_command_runs_controls_and_perturbations(
 def test_a_store_reads_its_clips_again_with_their_own_sound(
     tiny_bundle, clips_manifest, avforensics, tmp_path
 ):
-    """Forgeries only by sound: the same picture files, each with its own sound."""
+    """Forge only the sound: real and fake rows share picture files but have different sound."""
     rng, rows = np.random.default_rng(0), []
     for number, clip in enumerate(Manifest.read(clips_manifest)[i] for i in (0, 2)):
         for label in (0, 1):

@@ -43,7 +43,7 @@ def test_delong_is_its_definition(seed, digits):
 
 
 def test_delong_is_a_public_implementation():
-    """Equal to MLstatkit 0.1.91 (``Delong_test``), for scores with ties."""
+    """Results equal those of MLstatkit 0.1.91 (``Delong_test``), for scores with ties."""
     n = np.arange(60)
     labels = (n % 3 == 0).astype(int)
     a = (n * 37 % 61 + 20 * labels) / 100

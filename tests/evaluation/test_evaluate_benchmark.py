@@ -41,7 +41,7 @@ def start(arguments):
 
 
 def results(folder):
-    """Scores to the last written digit, and metrics."""
+    """Read the scores, to the last written digit, and the metrics."""
     scores = table(folder / "scores.csv")
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["made_with"]
@@ -50,7 +50,7 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def alone(clips_manifest, tiny_bundle, tmp_path_factory):
-    """Results and store of a single process; one thread, as in `start`, for the same digits."""
+    """Results and store of one process with one thread, as in `start`, so that digits are equal."""
     folder = tmp_path_factory.mktemp("alone")
     before, threads = sys.argv, torch.get_num_threads()
     torch.set_num_threads(1)

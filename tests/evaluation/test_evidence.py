@@ -80,7 +80,7 @@ def test_a_tenth_of_odd_clips_among_the_reals_does_not_move_it():
 
 @pytest.mark.parametrize("kind", FAST)
 def test_p_values_are_uniform_on_real_videos_of_unseen_people(kind):
-    """Averaged over several calibrations; p-values of a fit on all videos would be too small."""
+    """Pool the p-values of several calibrations; a fit on all videos would make them too small."""
     found = []
     for seed in range(8):
         random = np.random.default_rng(seed)

@@ -55,7 +55,7 @@ def test_known_ratios_come_out(method):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ratios_are_calibrated_on_unseen_videos_and_bounds_hold(seed):
-    """Fitted on one sample and measured on another sample of the same populations."""
+    """The fit uses one sample, and the test another sample of the same populations."""
     values, labels, _ = two_normals(seed)
     ratio = METHODS["logistic"](values, labels)
     lower, upper = elub(ratio(values), labels)
@@ -100,7 +100,7 @@ def test_what_is_no_list_of_ratios_is_refused():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_equal_to_lir(seed):
-    """Equal to the implementation of the Netherlands Forensic Institute."""
+    """Results equal those of the Netherlands Forensic Institute's package."""
     pytest.importorskip("lir.lrsystems")  # 1.3 and newer
     from lir.algorithms.bayeserror import elub as their_elub
     from lir.algorithms.kde import KDECalibrator

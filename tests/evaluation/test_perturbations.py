@@ -86,7 +86,7 @@ def test_one_of_ones_own_is_an_edit_and_has_five_levels(monkeypatch):
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 def test_saturation(level):
-    """Equal to a conversion to YCbCr and back, with chroma scaled about 128 of 255."""
+    """The result equals a conversion to YCbCr and back, with chroma scaled about 128 of 255."""
     expected = []
     for frame in _frames():
         ycbcr, _ = _ycbcr(frame)
@@ -106,7 +106,7 @@ def test_contrast(level):
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 def test_noise(level):
-    """Equal to the same random numbers in YCbCr, in double precision."""
+    """The result equals adding the same random numbers in YCbCr, in double precision."""
     variance = (0.001, 0.002, 0.005, 0.01, 0.05)[level - 1]
     expected = []
     for index, frame in enumerate(_frames()):
@@ -123,7 +123,7 @@ def test_noise(level):
 
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 def test_blur(level):
-    """Equal to a sum of shifted frames, one for each entry of the two-dimensional kernel."""
+    """The result equals a sum of shifted frames, one for each entry of the 2-D kernel."""
     size = (7, 9, 13, 17, 21)[level - 1]
     half = size // 2
     square = np.arange(-half, half + 1) ** 2
@@ -140,7 +140,7 @@ def test_blur(level):
 @pytest.mark.parametrize("level", LEVEL_RANGE)
 @pytest.mark.parametrize("size", [(64, 80), (97, 131)])
 def test_pixelation(level, size):
-    """Equal to bilinear interpolation at the centres of the new pixels."""
+    """The result equals bilinear interpolation at the centres of the new pixels."""
     factor = (2, 3, 4, 5, 6)[level - 1]
 
     def resize(frame, height, width):

@@ -55,7 +55,7 @@ def test_runs_that_agree_leave_the_chance_of_the_videos():
 
 @pytest.mark.slow
 def test_the_interval_includes_both_kinds_of_chance():
-    """It covers the expectation over seeds and people; an interval over videos alone does not."""
+    """The interval covers the mean over seeds and people; an interval over videos does not."""
     many = np.concatenate([_aucs(experiment(seed, runs=20, people=200)) for seed in range(50)])
     truth, inside = many.mean(), []
     for seed in range(100, 250):

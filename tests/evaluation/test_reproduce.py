@@ -41,7 +41,7 @@ def test_ours_the_papers_the_difference_and_the_interval():
 
 
 def test_the_papers_own_averages_are_those_of_its_categories():
-    """This would reveal a typo in a number."""
+    """A typo in one of the paper's numbers would break this equality."""
     for name in ("table1_lrs2", "table1_lrs3"):
         results = published(name)["results"]
         for metric in ("ap", "auc"):

@@ -114,7 +114,7 @@ def test_resampling_takes_away_what_the_rate_cannot_hold(level):
 
 
 def file_of(sound, codec, kbit, form, rate):
-    """Encode to a real file in a buffer and decode it; the container keeps the time."""
+    """Encode to a file in memory and decode it; the container's times remove the codec's delay."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=form) as out:
         stream = out.add_stream(codec, rate=rate)

@@ -155,7 +155,7 @@ def test_overlap():
 
 
 def thumbs(*levels):
-    """Make frames of a textured picture, one at each of these levels."""
+    """Make frames of a textured picture, one for each brightness level."""
     texture = np.random.default_rng(0).integers(0, 20, (THUMB, THUMB, 3))
     return [np.clip(texture + level, 0, 255).astype(np.uint8) for level in levels]
 

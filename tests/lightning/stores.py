@@ -46,7 +46,7 @@ def write_store(
 ) -> Path:
     """Write a store of ``real`` clips by split, and ``fake`` test clips whose delay jumps.
 
-    ``valid_audio`` are the windows with real sound at all delays.
+    ``valid_audio`` selects the windows with real sound at all delays.
     """
     sync = tiny_sync(tau=tau, width=width)
     save_bundle(folder / "sync.safetensors", Models(sync=sync, notice="Made of numbers."))

@@ -115,7 +115,7 @@ def module(network, **options):
 
 @pytest.fixture
 def compared(monkeypatch):
-    """Return a function that gives the shape of the logits and window 0's own column."""
+    """Return a function that returns the shape of the logits and the column of window 0's sound."""
     calls = []
 
     def spy(logits, *, first=0, symmetric=False, neighbours=0.0):

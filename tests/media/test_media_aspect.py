@@ -157,7 +157,7 @@ def test_a_moving_crop_is_that_of_the_square_file(tmp_path):
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_phones_with_squeezed_pictures(tmp_path, rotation):
-    """The pixel shape refers to the stored picture, which is then turned."""
+    """The pixel shape refers to the stored picture, which is rotated afterwards."""
     path = written(tmp_path / "a.mp4", (180, 192), "4/3", rotation=rotation)
     (first, *_), size, _ = shown(path)
     assert size == (SIZE if rotation == 180 else SIZE[::-1])

@@ -70,7 +70,7 @@ def test_the_shorter_of_picture_and_sound_counts(clip):
 
 
 def odd_files(folder):
-    """Make files on which decord errs or that are not our clips; return their frame numbers."""
+    """Yield files that decord misreads or `preprocess` did not write, with their frame numbers."""
     whole = mux(folder / "a.mp4", times=frames_at(25, 75), sounds=[[(0, SOUND)]])
     yield remux(whole, folder / "edit.mp4", shift=-1.0), list(range(25, 75))
     late = mux(folder / "late.mp4", times=frames_at(25, 75, 0.4), sounds=[[(0, SOUND)]])

@@ -128,7 +128,7 @@ def test_what_is_no_break(runs):
 
 @pytest.mark.parametrize("sound_first", [False, True])
 def test_sound_and_picture_move_together(sound_first):
-    """They keep their offset of 80 ms, although the sound of the first part is 0.3 s too long."""
+    """Both keep their offset of 80 ms, although the first part's sound is 0.3 s too long."""
     second = [run(0, 6, 3, 9), run(1, 7, 3.08, 9)]
     if sound_first:
         second = [run(0, 7, 3, 9), run(1, 6, 3.08, 9)]
@@ -156,7 +156,7 @@ LONG = frames_at(5, 75)  # 15 s, longer than a reader might tolerate after a dec
 
 
 def short_header(path):
-    """Declare 1 s instead of 15."""
+    """Make the header declare 1 s instead of 15 s."""
     data = bytearray(path.read_bytes())
     if path.suffix == ".mkv":
         at = data.index(b"\x44\x89\x88") + 3

@@ -49,7 +49,7 @@ KINDS = {
 
 
 def clip(path: Path, *, first: int = 0, seconds: float = 2.0, **options) -> Path:
-    """50 frames that show the numbers from ``first`` on, and noise of its own."""
+    """Write 50 frames numbered from ``first`` on; ``first`` also seeds the noise."""
     options = {"size": SIZE} | KINDS[path.suffix[1:]] | options
     sound = noise(seconds, seed=first, rate=options.get("audio_rate", 16_000))
     return mux(
@@ -88,7 +88,7 @@ def test_all_of_several_joined_files_is_read(tmp_path, kind):
 
 @pytest.mark.parametrize("seconds", [1.6, 2.4])
 def test_sound_of_another_length_moves_nothing_in_later_files(tmp_path, seconds):
-    """AVI has no clock: what the first part lacks must not be taken from the second."""
+    """AVI has no clock, so sound missing in the first part must not come from the second part."""
     parts = clip(tmp_path / "a.avi", seconds=seconds), clip(tmp_path / "b.avi", first=60)
     frames, sound, _ = read(joined(tmp_path / "c.avi", *parts), size=64)
     begin = numbers(frames).index(60)
@@ -109,7 +109,7 @@ def test_joined_files_that_cannot_be_read_are_named(tmp_path, kind):
 
 @pytest.mark.parametrize(("kind", "unread"), [("wav", 1), ("mp3", 0), ("aac", 0)])
 def test_sound_files_of_their_own_that_are_joined(tmp_path, kind, unread):
-    """FFmpeg reads on in formats without a header; a WAV file ends where it says."""
+    """FFmpeg reads past the first file in formats without a header; a WAV file declares its end."""
     codec = {"wav": "pcm_s16le", "mp3": "libmp3lame", "aac": "aac"}[kind]
     picture = mux(tmp_path / "a.mp4", times=frames_at(25, 2 * COUNT), size=SIZE)
     parts = [
@@ -180,7 +180,7 @@ def test_joined_files_behind_foreign_bytes(tmp_path):
 
 @pytest.mark.parametrize("kind", ["mp4", "flv"])
 def test_what_is_no_file_behind_foreign_bytes(tmp_path, kind):
-    """A signature alone, a file that does not reach the end, a video in a picture."""
+    """A lone signature, a file with trailing bytes and a video in a picture are not found."""
     path = clip(tmp_path / f"a.{kind}")
     data = path.read_bytes()
     for content in (b"text" + data[:12] + bytes(5000), b"text" + data + bytes(50), bytes(2**20)):
@@ -204,7 +204,7 @@ def fragmented(source: Path, path: Path, flags: str, *, edits: bool = True) -> P
 
 @pytest.mark.parametrize("flags", ["", "+dash", "+cmaf+negative_cts_offsets"])
 def test_a_fragmented_file_is_one(tmp_path, flags):
-    """FFmpeg adds negative composition offsets to all times: the picture came late."""
+    """FFmpeg delays all times by negative composition offsets, which must be undone."""
     source = clip(tmp_path / "a.mp4", b_frames=2)
     path = fragmented(source, tmp_path / "b.mp4", flags)
     frames, sound, report = read(path, size=64)
@@ -224,7 +224,7 @@ def test_a_fragmented_file_is_one(tmp_path, flags):
 @pytest.mark.parametrize("b_frames", [0, 1])
 @pytest.mark.parametrize("flags", ["", "+empty_moov", "+dash"])
 def test_a_fragmented_file_without_edit_lists_is_in_step(tmp_path, flags, b_frames):
-    """Its first frame lasts longer, as the encoder's delay moves the other track."""
+    """FFmpeg stores the encoder's delay in the length of the first frame."""
     rate = {"audio_rate": 48_000, "options": {"bf": str(b_frames)}, "b_frames": b_frames}
     source = clip(tmp_path / "a.mp4", **rate)
     path = fragmented(source, tmp_path / "b.mp4", flags, edits=False)
@@ -239,7 +239,7 @@ def test_a_fragmented_file_without_edit_lists_is_in_step(tmp_path, flags, b_fram
 
 
 def test_frames_of_a_fragmented_file_may_last_longer_than_the_first(tmp_path):
-    """As in a WebM file of 30 frames per second, whose clock ticks once a millisecond."""
+    """At 30 frames per second and a clock of 1 kHz, as in WebM, rounded lengths differ."""
     source = mux(tmp_path / "a.mkv", times=frames_at(30, COUNT))
     path = fragmented(source, tmp_path / "b.mp4", "+empty_moov", edits=False)
     with VideoReader(path) as video:
@@ -250,7 +250,7 @@ def test_frames_of_a_fragmented_file_may_last_longer_than_the_first(tmp_path):
 @pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 0.987])
 def test_a_file_trimmed_amid_a_frame_is_in_step(tmp_path, b_frames, seconds):
-    """FFmpeg moves the first whole frame to the beginning of the edit, up to a frame early."""
+    """FFmpeg shows the first whole frame at the beginning of the edit, up to a frame early."""
     source = clip(tmp_path / "a.mp4", b_frames=b_frames)
     frames, sound, report = read(remux(source, tmp_path / "b.mp4", shift=-seconds), size=64)
     first = int(np.ceil(25 * seconds))
@@ -262,7 +262,7 @@ def test_a_file_trimmed_amid_a_frame_is_in_step(tmp_path, b_frames, seconds):
 
 @pytest.mark.parametrize("flags", ["", "+default_base_moof"])
 def test_fragmented_files_joined(tmp_path, flags):
-    """FFmpeg would take the second file's fragments for the first file's, and mix their frames."""
+    """FFmpeg would assign the second file's fragments to the first file and mix their frames."""
     parts = clip(tmp_path / "a.mp4"), clip(tmp_path / "b.mp4", first=60)
     ready = [fragmented(part, part.with_suffix(".m4v"), flags) for part in parts]
     frames, _, report = read(joined(tmp_path / "c.mp4", *ready), size=64)
@@ -271,7 +271,7 @@ def test_fragmented_files_joined(tmp_path, flags):
 
 
 def test_fragments_whose_header_is_repeated_are_one_file(tmp_path):
-    """As downloaders of streams write them: initialisation and fragments, several times."""
+    """Stream downloaders write such files: a header and fragments, several times."""
     path = fragmented(clip(tmp_path / "a.mp4"), tmp_path / "b.mp4", "+default_base_moof")
     data = path.read_bytes()
     first = data.index(b"moof") - 4
@@ -284,7 +284,7 @@ def test_fragments_whose_header_is_repeated_are_one_file(tmp_path):
 
 
 def test_frames_whose_times_step_back_are_counted(tmp_path):
-    """Times before zero do not exist in Matroska: what was cut there has none."""
+    """Matroska has no times before zero, so the frames that were cut there have no times."""
     source = clip(tmp_path / "a.mp4", b_frames=2)
     _, _, report = read(remux(source, tmp_path / "a.mkv", shift=-0.5), size=64)
     assert (
@@ -341,7 +341,7 @@ def test_damaged_structures_raise_nothing(tmp_path, kind):
     ("codec", "b_frames", "share"), [("mp2", 0, 0.02), ("mp2", 2, 0.15), ("ac3", 2, 0.135)]
 )
 def test_a_program_stream_whose_beginning_is_cut_is_in_step(tmp_path, codec, b_frames, share):
-    """The first time stamps are guesses: up to 140 ms were wrong."""
+    """FFmpeg guesses the first time stamps, with errors of up to 140 ms."""
     path = tmp_path / "a.mpg"
     options = KINDS["mpg"] | {"audio_codec": codec, "audio_rate": 48_000, "b_frames": b_frames}
     mux(path, times=frames_at(25, 100), sounds=[[(0, noise(4, rate=48_000))]], **options)
@@ -366,7 +366,7 @@ def test_a_gap_at_the_beginning_of_a_program_stream_is_no_wrong_guess(tmp_path):
 
 
 def test_a_transport_stream_cut_between_packets_says_so(tmp_path):
-    """The last sound packet of a transport stream spans several of its packets."""
+    """The last sound packet spans several packets of the transport stream."""
     path = clip(tmp_path / "a.ts")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 188 // 2 * 188])
@@ -375,7 +375,7 @@ def test_a_transport_stream_cut_between_packets_says_so(tmp_path):
 
 
 def test_an_avi_that_was_never_finished_says_so(tmp_path):
-    """Recorders write the length when they end; the index comes last."""
+    """A recorder writes the length and the index when the recording ends."""
     path = clip(tmp_path / "a.avi")
     data = bytearray(path.read_bytes())
     data[4:8] = bytes(4)
@@ -426,7 +426,7 @@ def test_flash_and_click_come_together(tmp_path, options, suffix):
 
 
 def packed(path: Path) -> Path:
-    """MPEG-4 with packed B-frames, as DivX wrote it: a B-frame lies in the chunk before it."""
+    """Write MPEG-4 with packed B-frames, as DivX did: a B-frame is in the previous chunk."""
     encoder = av.CodecContext.create("mpeg4", "w")
     encoder.width, encoder.height, encoder.pix_fmt = *SIZE, "yuv420p"
     encoder.time_base, encoder.max_b_frames, encoder.gop_size = Fraction(1, 25), 1, 12
@@ -481,7 +481,7 @@ def test_lost_frames_move_no_later_ones(tmp_path):
 
 
 def test_a_frame_that_never_comes_moves_later_ones_only_for_a_while():
-    """Times of a stream without B-frames, of which the decoder says that it may reorder."""
+    """The stream has no B-frames, although its decoder may reorder frames."""
     order = ShownOrder()
     for time in range(50):
         order.add(SimpleNamespace(size=1, pts=time, dts=time, is_discard=False))
@@ -493,7 +493,7 @@ def test_a_frame_that_never_comes_moves_later_ones_only_for_a_while():
 
 
 def test_decoding_times_alone_give_the_order_in_any_container(tmp_path):
-    """MOV without composition times, as made from AVI."""
+    """The MOV file has no composition times, as if it had been copied from AVI."""
     path = clip(tmp_path / "a.avi", video_codec="libx264", b_frames=2)
     with av.open(str(path)) as src, av.open(str(tmp_path / "b.mov"), "w") as out:
         copies = {stream.index: out.add_stream_from_template(stream) for stream in src.streams}

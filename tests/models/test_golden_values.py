@@ -83,7 +83,7 @@ def sync_network(released_folder):
 
 @pytest.mark.parametrize(("first", "count"), [(0, 2), (24, 2)])
 def test_synchronisation_network(sync_network, shared, reference, first, count):
-    """A few windows; tests/scoring/test_parity.py has all of them."""
+    """Only a few windows are compared; tests/scoring/test_parity.py compares all."""
     golden = np.load(reference / "golden" / f"{GOLDEN[0]}.npz")
     with open_media(shared / "media" / "released_clip.mp4") as media:
         frames = chain.from_iterable(block.frames for block in media)

@@ -45,9 +45,9 @@ def test_nothing_of_a_name_is_markup_and_marks_stay_in_the_plot(entries, tmp_pat
 
 def test_what_is_said_of_a_score(entries):
     original, moved, swapped = entries
-    assert verdict(original, original) == "The score to compare with."
-    assert verdict(moved, original) == "3 times the score of the clip as it is."
-    assert verdict(swapped, original).startswith("Not above the score of the clip as it is")
+    assert verdict(original, original) == "Reference for the other scores."
+    assert verdict(moved, original) == "3 times the score of the unchanged clip."
+    assert verdict(swapped, original).startswith("Not above the score of the unchanged clip")
     judged = replace(moved, calibrated=Calibrated(p_value=0.02, n_real=99))
     assert "3 times" in verdict(judged, original) and "2 % of 99" in verdict(
         judged, original

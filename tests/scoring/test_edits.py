@@ -12,7 +12,7 @@ from avforensics.scoring.source import Clip
 
 
 def numbered(n_frames, lengths, silent=0):
-    """Make frames and samples that hold their own number, in blocks of the given lengths."""
+    """Make frames and samples that encode their own index, in blocks of the given lengths."""
     sound = np.arange(n_frames * HOP) % 20_000 + 1000
     sound[:silent] = 10  # below 0.0005 of full scale
     frames = np.arange(n_frames, dtype=np.uint8)[:, None, None, None] * np.ones((2, 2, 3), np.uint8)

@@ -98,7 +98,7 @@ def test_a_file_of_this_machine_is_no_upload(client, secret, queue, stream):
         file = FILE | {"path": str(path), "is_stream": stream}
         for made in (file, [file], {"path": "/uploads", "more": [file]}, {"path": file["path"]}):
             answer, _ = join(client, made)
-            assert (answer.status_code, answer.text) == (403, "this is not an upload\n"), made
+            assert (answer.status_code, answer.text) == (403, "this path is not an upload\n"), made
     assert secret.exists()
     assert list(queue.uploads.folder.iterdir()) == []
 

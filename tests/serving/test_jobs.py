@@ -70,7 +70,7 @@ def test_what_takes_too_long_is_stopped(make_queue, work, upload, tmp_path):
     queue = make_queue(timeout_minutes=0.2 / 60)
     job = queue.submit(upload())
     eventually(lambda: job.is_over)
-    assert job.error == "scoring it took longer than this page allows"
+    assert job.error == "scoring took longer than this page allows"
     assert files(tmp_path) == set()
 
 
@@ -81,7 +81,7 @@ def test_nobody_waits_for_it(make_queue, work, upload, tmp_path):
     second.abandon()
     first.abandon()
     eventually(lambda: first.is_over)
-    assert first.error == "its page was closed"
+    assert first.error == "the page was closed"
     eventually(lambda: files(tmp_path) == set())
     assert work.begun == ["a.mp4"]
 
@@ -187,6 +187,6 @@ def test_a_full_disk_is_a_sentence(make_queue, upload, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
     monkeypatch.setattr(jobs.shutil, "copyfile", full)
     *_, (note, report) = follow(make_queue(), upload(), "a.mp4")
-    reason = "it cannot be saved (No space left on device)"
+    reason = "the upload cannot be saved (No space left on device)"
     assert (note, report) == (markup.note("failed", "a.mp4", reason=reason), "")
     assert files(tmp_path) == set()

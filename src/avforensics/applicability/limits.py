@@ -107,7 +107,7 @@ class Limits:
             )
         if found.detail is not None and found.detail < self.min_detail:
             yield (
-                f"mouth covered: only {found.detail:.2f} times the detail around it "
+                f"mouth covered: only {found.detail:.2f} times the detail of the skin around it "
                 f"(at least {self.min_detail:g} needed)"
             )
         elif found.voice_over is not None and found.voice_over > self.max_voice_over:

@@ -99,7 +99,7 @@ class Meter:
 
 
 def _at(voiced: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Look up whether there is speech at given samples, bool, (n,), from flags of chunks."""
+    """Return the speech flags of the chunks that contain the given samples: bool, (n,)."""
     chunk = samples // CHUNK
     return voiced[np.minimum(chunk, len(voiced) - 1)] if len(voiced) else np.zeros(len(chunk), bool)
 

@@ -153,7 +153,7 @@ def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[s
     }
     for part, path in named.items():
         if not path.is_file():
-            raise CheckpointError(f"{path}: no such file (checkpoint.{part} names it)")
+            raise CheckpointError(f"{path}: no such file (set by checkpoint.{part})")
     return named
 
 

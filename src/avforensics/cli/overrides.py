@@ -42,7 +42,7 @@ def is_override(word: str) -> bool:
 
 
 def literal(value: str) -> str:
-    """Quote a value so that no character in it is syntax, not even ``${...}``."""
+    """Quote a value so that Hydra reads every character literally, even ``${...}``."""
     return QuotedString(text=escaped(value), quote=Quote.single).with_quotes()
 
 

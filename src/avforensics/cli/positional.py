@@ -48,7 +48,8 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Hydra's flags and overrides. Inputs are quoted, so that no character in them is syntax.
+        Hydra's flags and overrides. Inputs are quoted, so that Hydra reads every character
+        literally.
 
     Raises
     ------

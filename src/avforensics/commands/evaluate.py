@@ -307,7 +307,7 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
     if outcome.delay_frequency is None:
         notes.append(
             f"no naive Bayes baseline: split {cfg.baselines.fit_split} has no real videos apart "
-            "from the evaluated ones (set baselines.features to a store that has some)"
+            "from the evaluated ones; set baselines.features to a store with other real videos"
         )
     if stage.doubled:
         notes.append(

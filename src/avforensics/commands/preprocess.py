@@ -6,8 +6,8 @@
 
 Each tracked face (with faces=given: each video) becomes a square clip at 25 fps with its sound
 (.wav) and a description (.json); manifest.csv lists the clips, videos.csv the result for each
-video. Rerun the same command to resume, or with shard=1/1 to join shares. Exit code 0: every video
-could be read; 1: some could not and are listed; 2: wrong usage.
+video. Rerun the same command to resume, or run it with shard=1/1 to join the shares. Exit code 0:
+every video could be read; 1: some could not and are listed; 2: wrong usage.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
         known[name] = place
     table.require(*{*required, *filter(None, table.header)})
     if known:
-        log.info("%s: columns kept as facts about the clips: %s", table.path, ", ".join(known))
+        log.info("%s: other columns, kept as facts about clips: %s", table.path, ", ".join(known))
     return known
 
 

@@ -153,7 +153,7 @@ class Tape:
                     step, room = step + 1, self.frames
                     if step == self.steps:
                         return steps
-        raise AssertionError("the tape never ends")
+        raise AssertionError("the tape ended before it filled all steps")
 
     def _clips(self, epoch: int) -> Iterator[Piece]:
         rng = np.random.default_rng([self.seed, epoch])

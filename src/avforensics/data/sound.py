@@ -39,7 +39,7 @@ class SoundAugment:
     band : float
         Probability of a band-pass filter: from 100..400 Hz to 3..7 kHz.
     codec : float
-        Probability of coding with AAC or Opus at 12 to 64 kbit/s.
+        Probability of encoding the audio with AAC or Opus at 12 to 64 kbit/s.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Make audio-only forgeries of a clip, in which audio is in the wrong place."""
+"""Make audio-only forgeries of a clip, in which audio is swapped, repeated or replaced."""
 
 from __future__ import annotations
 

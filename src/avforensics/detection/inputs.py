@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 def list_inputs(source: str | os.PathLike | Sequence[str]) -> list[Clip]:
     """List the videos that ``source`` names, in the order in which they are scored.
 
-    Duplicates are left out. So are hidden files and unreadable folders, which the log states.
-    A missing video among several inputs is included; its row in the results gives the reason.
+    Duplicates are left out. Hidden files and unreadable folders are also left out, and the log says
+    so. A missing video among several inputs is included; its row in the results gives the reason.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def list_inputs(source: str | os.PathLike | Sequence[str]) -> list[Clip]:
         * A video.
         * A folder, which is searched recursively for files with known video suffixes, in sorted
           order. Hidden files are ignored.
-        * A manifest or another table with a column ``path`` (see `read_table`). The columns
+        * A manifest or another table with a ``path`` column (see `read_table`). The columns
           ``start``, ``duration`` (or ``end``) and ``audio`` are used; rows of faces are skipped.
         * A text file (.txt, .lst) with one path per line. Blank lines and lines that begin with #
           are skipped.

@@ -75,7 +75,7 @@ class RayCrew:
         self._ray.shutdown()
 
     def wanted(self, ready: int) -> int:
-        """Return how many actors to run; without ``workers``, one more than fit on the nodes."""
+        """Return how many actors to run; without ``workers``, one more than there is room for."""
         if self._workers is not None:
             return self._workers
         return max(self._room, ready) + 1

@@ -88,12 +88,12 @@ def fit_evidence(
     if len(used) < least:
         reason = (
             f"no evidence: {fusion} of {len(names)} statistics needs {least} real videos of "
-            f"{'sufficient' if inner else 'equal'} length, got {len(used)}"
+            f"{'sufficient' if inner else 'similar'} length, got {len(used)}"
         )
         return None, [], reason
     groups = [who(store[index]) for index in used]
     if len(set(groups)) < 2:
-        return None, [], "no evidence: all real videos are of one person"
+        return None, [], "no evidence: the real videos show one person, but need at least two"
     evidence = Evidence.fit(
         [found[index].statistics for index in used],
         groups,

@@ -208,7 +208,7 @@ class FeatureStore(Sequence[Entry]):
             asked = " and ".join(f"{name} {value}" for name, value in wanted.items())
             there = Counter((e.split or "(empty)", e.label) for e in self.entries)
             listing = ", ".join(f"split {s} label {v} ({n})" for (s, v), n in sorted(there.items()))
-            failed = f"; {len(found)} such rows have no features" if found else ""
+            failed = f"; {len(found)} matching rows have no features" if found else ""
             raise ManifestError(
                 f"{self.folder}: no clip with {asked or 'features'}{failed}; available: {listing}"
             )

@@ -38,7 +38,7 @@ def through_codec(audio: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
 
 
 def coded(pieces: Iterable[np.ndarray], codec: str, bit_rate: int) -> Iterator[np.ndarray]:
-    """Encode and decode pieces of audio (int16); yield pieces that start at the same time."""
+    """Encode and decode pieces of audio (int16); yield pieces aligned with the input."""
     left_out = _lag(codec, bit_rate)
     for sound in _decoded(pieces, codec, bit_rate):
         yield sound[left_out:]

@@ -47,7 +47,7 @@ def sound_condition(
     """Decorator that registers a function as an audio condition.
 
     The function receives pieces of audio (int16, mono, 16 kHz), a parameter and a random generator,
-    and yields pieces of any length that start at the same time as its input.
+    and yields pieces of any length, aligned with its input.
     """
 
     def add(function: Callable) -> Callable:

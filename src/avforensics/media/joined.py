@@ -86,9 +86,9 @@ def ranges_of(path: str | os.PathLike) -> tuple[tuple[int, int], ...]:
 
     FFmpeg takes the header of a second FLV file for a huge tag and stops at a third Matroska file.
     It mixes the frames of a second MXF file, or of some fragmented MP4 files, with the frames of
-    the first. FLV and Matroska files are read as one file by skipping the later headers. In the
-    other cases, only the first file is read. Foreign bytes before a file are skipped, because
-    FFmpeg recognises most formats only by the first bytes.
+    the first. Joined FLV or Matroska files are read as one file by skipping the later headers. Of
+    joined MXF files and such MP4 files, only the first is read. Foreign bytes before a file are
+    skipped, because FFmpeg recognises most formats only by the first bytes.
 
     Returns
     -------

@@ -84,7 +84,7 @@ def damaged_packets(*, video: int | None = None, audio: int | None = None) -> st
 
 
 def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Iterator[str]:
-    """Yield warnings about frames that were concealed or resized, and a refused pixel aspect."""
+    """Yield warnings about concealed or resized frames and about an ignored pixel aspect."""
     if concealed:
         yield f"damaged frames concealed by the decoder: {concealed}"
     if resized:

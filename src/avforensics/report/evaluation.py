@@ -90,7 +90,8 @@ def markdown_blocks(text: str) -> Iterator[dict]:
     Yields
     ------
     dict
-        ``kind`` (heading, table or text) and ``text`` or, for a table, ``header`` and ``rows``.
+        Parts of the text: ``kind`` (heading, table or text) with ``text`` or, for a table,
+        ``header`` and ``rows``.
     """
     table: list[list[str]] = []
     for line in [*text.splitlines(), ""]:

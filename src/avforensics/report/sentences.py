@@ -123,8 +123,8 @@ def segment_note(
         return []
     found = f"{len(segments)}, {_stretches_of(segments)}" if segments else "none"
     said = (
-        f"{found}. Segments are marked where lips and sound fit at another delay than in the rest "
-        f"of the video, or not at all; in real videos, {_rate(segments_per_minute)}."
+        f"{found}. Segments are marked where lips and sound fit at a different delay than in the "
+        f"rest of the video, or not at all; in real videos, {_rate(segments_per_minute)}."
     )
     return [("Marked segments", said)]
 

@@ -94,14 +94,14 @@ def verdict(entry: Entry, original: Entry) -> str:
     """Compare a version's score with the original's and, if calibrated, with real videos."""
     if entry is original:
         known = entry.calibrated
-        return "The score to compare with." if known is None else among_reals(known)
+        return "Reference for the other scores." if known is None else among_reals(known)
     factor = entry.score / original.score if original.score > 0 else float("inf")
     if factor >= 1.5:
-        said = f"{number(factor, 2)} times the score of the clip as it is."
+        said = f"{number(factor, 2)} times the score of the unchanged clip."
     elif factor > 1.05:
-        said = "A little above the score of the clip as it is."
+        said = "A little above the score of the unchanged clip."
     else:
-        said = "Not above the score of the clip as it is: these weights do not notice the change."
+        said = "Not above the score of the unchanged clip: these weights do not notice the change."
     return said if entry.calibrated is None else f"{said} {among_reals(entry.calibrated)}"
 
 

@@ -119,7 +119,7 @@ def check_statistics(names: Iterable[str]) -> tuple[str, ...]:
     if unknown:
         raise ConfigError(f"unknown statistic {unknown[0]!r}; known: {', '.join(STATISTICS)}")
     if not names or len(set(names)) < len(names):
-        raise ConfigError(f"statistics must be one or more different names, got {list(names)}")
+        raise ConfigError(f"statistics must be one or more distinct names, got {list(names)}")
     return names
 
 

@@ -60,7 +60,8 @@ class Gate:
         Names of this server besides ``localhost``. IP addresses are always accepted, because
         another site can point its own host name to this server, but not an address.
     functions : mapping of int to int, optional
-        Number of inputs of each page function, by function number. All inputs are uploads.
+        Number of inputs of each gradio function of the page, by the function's number. All inputs
+        are uploads.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class Gate:
 
         def check(part: dict) -> dict:
             if "path" in part and self.uploads.find(str(part["path"])) is None:
-                raise Refused(403, "this is not an upload")
+                raise Refused(403, "this path is not an upload")
             return part
 
         try:

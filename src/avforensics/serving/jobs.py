@@ -68,9 +68,9 @@ class Upload:
         """
         self.stage, self.share = stage, min(max(share, 0.0), 1.0)
         if time.monotonic() > self._deadline:
-            raise Stopped("scoring it took longer than this page allows")
+            raise Stopped("scoring took longer than this page allows")
         if self.is_abandoned:
-            raise Stopped("its page was closed")
+            raise Stopped("the page was closed")
 
     @property
     def is_abandoned(self) -> bool:

@@ -57,7 +57,7 @@ def follow(queue: JobQueue, upload: str, name: str) -> Iterator[tuple[str, str]]
         return
     except OSError as error:
         log.error("%r: %s", name, error)
-        reason = f"it cannot be saved ({error.strerror})"
+        reason = f"the upload cannot be saved ({error.strerror})"
         yield markup.note("failed", name, reason=reason), ""
         return
     begun = time.monotonic()

@@ -38,8 +38,9 @@ class Named:
     label : int
         1 = fake.
     columns : mapping of str to str
-        Template over the values for each column of the manifest, e.g. ``"{language}-{number}"``.
-        Names that are not columns are facts (`Row.about`). ``audio`` is a path below the root.
+        Template for each column of the manifest, filled with the values, e.g.
+        ``"{language}-{number}"``. Names that are not columns are facts (`Row.about`). ``audio`` is
+        a path below the root.
     """
 
     path: str
@@ -56,8 +57,8 @@ class Listed:
     tables : str
         Glob below the root; ``{table}`` in templates is the stem of a table's name.
     path : str
-        Template over the cells for the path below the root. A missing file is searched for by
-        name below the root, since archives are unpacked in different places.
+        Template for the path below the root, filled with the cells. A missing file is searched for
+        by name below the root, since archives are unpacked in different places.
     label : str
         Template for the label.
     words : mapping of str to int

@@ -17,8 +17,8 @@ def polyglotfake(root: str | Path) -> Manifest:
     Real clips are named ``LANGUAGE_NUMBER.mp4`` and fakes
     ``LANGUAGE_NUMBER_to_LANGUAGE_VOICE[_LIPS].mp4`` (https://github.com/tobuta/PolyGlotFake; the
     JSON files follow the reader in https://github.com/dfwb-research/deepfake-workbench). Folders do
-    not matter. ``LANGUAGE.json`` (``videos``: ``filename``, ``source``, ``characters`` with ``age``
-    and ``sex``) may be anywhere below the root.
+    not matter. ``LANGUAGE.json`` may be anywhere below the root. Its list ``videos`` gives
+    ``filename``, ``source`` and ``characters``, which have ``age`` and ``sex``.
 
     Returns
     -------

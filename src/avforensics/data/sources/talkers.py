@@ -77,7 +77,7 @@ def talkers(
     folder = root.parent / GRID if grid is None else Path(grid)
     names = list(files_below(str(folder))) if folder.is_dir() else []
     if not names:
-        log.warning("%s: no clips of GRID found, so the manifest has none", folder)
+        log.warning("%s: no GRID clips found; the manifest will not contain any", folder)
     for name in names:
         stem = Path(name).stem
         rows.append(Row(f"{folder}/{name}", 0, GRID, "", f"{GRID}-{stem}", _grid_split(stem)))
