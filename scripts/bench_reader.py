@@ -34,7 +34,7 @@ FRAMES = 75
 
 
 def made_up_clips(folder: Path, *, size: int, n: int) -> Manifest:
-    """Write clips of 3 s of moving noise, smooth enough to be compressed as well as faces."""
+    """Write 3 s clips of moving noise, which is smooth enough to compress as well as faces do."""
     rng = np.random.default_rng(0)
     rows = []
     for index in range(n):

@@ -51,7 +51,7 @@ def test_nothing_imports_what_stands_above_it():
 
 
 def test_the_media_layer_is_tested_with_what_it_imports():
-    """`.ci/media-layer` installs these packages, without torch, on the other interpreters."""
+    """`.ci/media-layer` installs these packages, without torch, on the other Python versions."""
     script = (ROOT / ".ci" / "media-layer").read_text(encoding="utf-8")
     packages = set(re.search(r"^PACKAGES=\((.*)\)$", script, re.MULTILINE).group(1).split())
     waiting = [*(SOURCE / "media").glob("*.py"), *(ROOT / "tests" / "media").glob("*.py")]

@@ -1,4 +1,4 @@
-"""Warnings about a file are worded alike in scores.csv, its page, videos.csv and probe."""
+"""Warnings about a file are worded alike in scores.csv, videos.csv, the report and probe."""
 
 import html
 import json

@@ -22,7 +22,7 @@ def _pictures(path: Path) -> tuple[np.ndarray, ...]:
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Names of the videos that `preprocess` really processed."""
+    """Names of the videos that `preprocess` has processed."""
     names, real = [], preprocess.cut_clips
     monkeypatch.setattr(
         preprocess, "cut_clips", lambda row, *rest: (names.append(rest[1]), real(row, *rest))[1]

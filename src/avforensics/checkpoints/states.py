@@ -53,7 +53,7 @@ def read_torch(path: Path) -> Any:
     Raises
     ------
     CheckpointError
-        The file is missing, damaged, or holds anything but tensors and plain containers.
+        The file is missing or damaged, or holds anything but tensors and plain containers.
     """
     check_weight_file(path)
     try:
@@ -77,7 +77,7 @@ def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        The file has no state dict or several of them.
+        The file has no state dict, or more than one.
     """
     content = _unnested(content, path)
     if not isinstance(content, Mapping) or not content:

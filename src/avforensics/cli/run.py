@@ -179,8 +179,9 @@ def settle_output_dir(cfg: DictConfig) -> None:
 def job_arguments(script: str, verb: str, arguments: list[str], cfg: DictConfig) -> list[str]:
     """Return the command line that runs exactly this job.
 
-    Lightning starts the processes of further devices with ``sys.argv``. These processes need the
-    verb, one combination of a sweep, and the folder, whose name may contain the time of day.
+    Lightning starts a process for each additional device by running ``sys.argv`` again. These
+    processes need the verb, one combination of a sweep, and the folder, whose name may contain the
+    time of day.
     """
     settings = HydraConfig.get()
     if settings.mode == RunMode.MULTIRUN:

@@ -2,7 +2,7 @@
 
   avforensics probe FILE|FOLDER|LIST.txt... [format=json] [decode=false]
 
-Prints a report on each file: container, tracks and which of them are read, picture, sound, clock,
+Prints a report on each file: container, tracks, which tracks are read, picture, sound, clock,
 damage, and the warnings that `detect` and `preprocess` would give. Exit code 0: all can be read; 1:
 some cannot, each with its reason; 2: wrong usage.
 """

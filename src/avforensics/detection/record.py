@@ -182,7 +182,7 @@ def read_record(path: str | PathLike) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        The file is missing, not a result, from a later version, or violates the schema.
+        The file is missing, is not a result, has a later version, or violates the schema.
     """
     try:
         record = json.loads(Path(path).read_bytes())

@@ -135,7 +135,7 @@ def pickle_by_value(value: Any) -> bytes:
 
 
 class _Actor:
-    """A worker. Its reports are pickled here, so that the driver gets its own copies."""
+    """A worker, which pickles its reports itself, so that the driver gets its own copies."""
 
     def __init__(self, folder: str, variables: dict[str, str], uses_gpu: bool) -> None:
         self._folder = folder

@@ -172,7 +172,7 @@ class Bootstrap:
     ) -> tuple[float, float] | None:
         """Compute :meth:`interval` for an AUC or a rate, with an exact bound at 0 or 1.
 
-        If no resample misorders a pair, the percentiles collapse to 1 (or 0). In that case all n
+        If no resample misorders a pair, the percentiles collapse to 1 (or 0). In that case, all n
         identities were ranked perfectly, and the exact binomial bound on the share of such
         identities is ``((1 - level) / 2) ** (1 / n)``.
         """

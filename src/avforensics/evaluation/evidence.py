@@ -84,8 +84,8 @@ class Evidence:
     scores : float64 array, (n,)
         Cross-fitted values of the real videos, in the given order.
     inner : bool
-        Whether the statistics cover only inner windows. They are not comparable with statistics of
-        all windows.
+        Whether the statistics cover only inner windows. Statistics of inner windows are not
+        comparable with statistics of all windows.
     delay_frequency : float64 array, (D,), or None
         Delay frequencies for the naive Bayes statistic.
     people : frozenset of str

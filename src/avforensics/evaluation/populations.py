@@ -134,7 +134,7 @@ def forgeries(store: FeatureStore, *, split: Names = None, category: Names = Non
     Raises
     ------
     ManifestError
-        There are no such forgeries.
+        No forgery matches.
     """
     wanted = fits(split, category)
     chosen = [index for index, entry in enumerate(store) if entry.label == 1 and wanted(entry)]

@@ -184,8 +184,8 @@ def fit_delay_frequency(
 ) -> np.ndarray | None:
     """Estimate how often each delay is the most likely one in real clips of a training split.
 
-    Returns log-probabilities for the naive Bayes statistic, float64, (D,), or None if there are no
-    such clips. Clips with an index in ``leave_out``, usually the evaluated clips, are excluded.
+    Returns log-probabilities for the naive Bayes statistic, float64, (D,), or None if the split has
+    no real clips. Clips with an index in ``leave_out``, usually the evaluated clips, are excluded.
     """
     held_out = set(leave_out)
     chosen = [

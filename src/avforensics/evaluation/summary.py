@@ -81,7 +81,7 @@ def summarise(
         if len(labels):
             what = f"all {len(labels)} scored videos are {'fake' if labels[0] else 'real'}"
         elif coverage["not_applicable"]:
-            what = "all scored videos are not applicable"
+            what = "none of the scored videos is applicable"
         else:
             what = "no video was scored"
         notes.append(f"{what}: no metric can be computed")

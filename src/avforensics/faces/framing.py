@@ -31,8 +31,9 @@ def unlike_crop(
     """Return a warning if a video cannot be a recipe's face crop, else an empty list.
 
     Crops are square, and the recipe determines the size of the face. A video is not a crop if it is
-    not square or if its face is much smaller. A square video without a detected face may be a crop,
-    e.g. of a mouth. Sidecar files of `avforensics preprocess` are trusted.
+    not square or if its face is much smaller than in crops by the recipe. A square video without a
+    detected face may be a crop, e.g. of a mouth. Sidecar files of `avforensics preprocess` are
+    trusted.
 
     Parameters
     ----------

@@ -189,7 +189,7 @@ class FeatureStore(Sequence[Entry]):
         Parameters
         ----------
         **values
-            Required values of columns, e.g. ``split="anomaly", label=0``; None = anything.
+            Required values of columns, e.g. ``split="anomaly", label=0``; None = any value.
 
         Raises
         ------

@@ -223,7 +223,7 @@ def read_audio(
     Raises
     ------
     MediaError
-        The file cannot be opened, has no such stream, or no audio could be decoded.
+        The file cannot be opened, or it has no such stream or no decodable audio.
     """
     with AudioReader(path, stream=stream, origin=origin) as reader:
         pieces = list(reader)

@@ -180,8 +180,8 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
 
     Runs that overlap in time share a clock unless one of their streams steps back; a gap in one
     stream while another continues is a pause. Where all streams step back or jump together, a new
-    epoch begins. It is placed at the end of the previous video. Its audio and video are shifted
-    equally to preserve their offset.
+    epoch begins. Each epoch is placed at the end of the previous epoch's video, and its audio and
+    video are shifted equally to preserve their offset.
 
     Parameters
     ----------

@@ -148,8 +148,8 @@ def _range_of_axis(
     """Determine the range of stored columns (or rows) around a point.
 
     The result is the first column, the number of columns before and after scaling, and the position
-    of the first column in the upright frame. If pixels are not square, the number after scaling is
-    rounded, but the position of the point stays exact.
+    of the first column in the upright frame. If pixels are not square, the number of columns after
+    scaling is rounded, but the position of the point stays exact.
     """
     if stretch == 1:
         at = length - at if flip else at

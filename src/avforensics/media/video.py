@@ -101,7 +101,7 @@ class VideoReader(Closing):
     Raises
     ------
     MediaError
-        The file cannot be opened, has no such stream, or none of its frames can be decoded.
+        The file cannot be opened, or it has no such stream or no decodable frame.
     """
 
     def __init__(

@@ -63,7 +63,8 @@ def read_wav(
     Raises
     ------
     MediaError
-        The file is missing, not a WAV file, or has a different rate, width or number of channels.
+        The file is missing, is not a WAV file, or has a different rate, width or number of
+        channels.
     """
     with _opened(path) as file:
         samples = file.getnframes()

@@ -38,7 +38,7 @@ def html_of(result: VideoResult) -> str:
         parts = f" (= {parts})" if score.lam else ""
         rows.append(("score, higher = more likely fake", f"{score.score:.4g}{parts}"))
     if result.p_value is not None:
-        rows.append(("real videos that score as high", f"{100 * result.p_value:.3g} %"))
+        rows.append(("real videos that score at least as high", f"{100 * result.p_value:.3g} %"))
     if result.features is not None:
         offset = constant_offset(result.features)
         clear = "" if offset.is_clear else ", unclear"

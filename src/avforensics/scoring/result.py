@@ -217,7 +217,7 @@ class Calibrated:
     n_real : int
         Number of real videos.
     source : str
-        Description of these videos.
+        Description of the real videos.
     threshold : float, optional
         Score above which a video is called unusual.
     false_positive_rate : float, optional

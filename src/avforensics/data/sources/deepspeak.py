@@ -32,7 +32,7 @@ def deepspeak(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        There are neither annotations nor files with such names.
+        There are no annotations, and no file name has the expected form.
     """
     root = find_root(root, ".")
     folder = Path(root)

@@ -30,7 +30,7 @@ def polyglotfake(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        No file has such a name.
+        No file name has the expected form.
     """
     root = find_root(root, ".")
     people = {}
