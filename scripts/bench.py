@@ -209,7 +209,7 @@ def measure(
         ("versions", f"torch {torch.__version__}, Python {platform.python_version()}, {commit()}"),
         ("windows", f"{windows} of one clip, 31 delays each, float32"),
         ("published way", f"{spent:.1f} s"),
-        ("one pass", f"{ours:.2f} s (mean of {len(times)} runs in between)"),
+        ("one pass", f"{ours:.2f} s (mean of {len(times)} interleaved runs)"),
         ("**ratio**", f"**{spent / ours:.1f}**"),
         ("scores", f"{a[0]:.7f} and {a[1]:.7f}"),
         ("difference of scores", f"{abs(a[0] - b[0]):.1e} and {abs(a[1] - b[1]):.1e}"),

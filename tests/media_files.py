@@ -17,7 +17,9 @@ BITS = 8
 
 
 def numbered(number: int, width: int = 128, height: int = 96) -> np.ndarray:
-    """Draw a grey picture whose white stripes are the bits of ``number``, highest on the left."""
+    """Draw a grey picture whose white stripes are the bits of ``number``, highest bit on the
+    left.
+    """
     bits = (number >> np.arange(BITS)[::-1]) & 1
     row = np.repeat(np.where(bits, 230, 25), width // BITS).astype(np.uint8)
     return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()

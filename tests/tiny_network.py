@@ -13,7 +13,7 @@ def tiny_sync(
 ) -> SyncNetwork:
     """Make a network with random weights, 2 * tau + 1 delays and activations of 2 * width numbers.
 
-    ``plane`` is the visual encoder's output for ``size``: 2 for 32 pixels, 4 for 64.
+    ``plane`` is the side of the visual encoder's output: 2 for 32 pixels, 4 for 64.
     """
     torch.manual_seed(seed)
     return SyncNetwork(

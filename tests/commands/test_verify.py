@@ -1,4 +1,4 @@
-"""`avforensics verify`: results match their video and weights; one changed byte fails."""
+"""`avforensics verify`: results match their video and weights; any changed byte is detected."""
 
 import csv
 import json

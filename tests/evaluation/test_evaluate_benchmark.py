@@ -50,7 +50,7 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def alone(clips_manifest, tiny_bundle, tmp_path_factory):
-    """Results and store of one process with one thread, as in `start`, so that digits are equal."""
+    """Results and store of one process with one thread, as in `start`, to get the same digits."""
     folder = tmp_path_factory.mktemp("alone")
     before, threads = sys.argv, torch.get_num_threads()
     torch.set_num_threads(1)

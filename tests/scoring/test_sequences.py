@@ -1,4 +1,4 @@
-"""Step losses, policies and scores after the network."""
+"""Step losses, policies and scores computed from the network's outputs."""
 
 import numpy as np
 import pytest

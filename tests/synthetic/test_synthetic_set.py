@@ -194,7 +194,7 @@ def test_a_second_call_makes_only_what_is_missing(tmp_path):
 
 
 def test_silence_at_the_start_of_fakes_is_there_on_purpose_only():
-    """Fakes get silence that controls can expose; pictures, reals and partials do not change."""
+    """Fakes get silence, which controls can expose; real clips and partial fakes do not change."""
     fakes = {"RVFA": 1, "FVRA-WL": 1, "FVFA-WL": 1, "FVRA-faceswap": 1, "partial": 1}
     jobs = plan({"test": Split(identities=2, clips=1, fakes=fakes)}, seed=1, n_frames=25)
     for job in jobs:

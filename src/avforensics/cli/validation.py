@@ -129,7 +129,7 @@ def _check_one(key: str, default: Any, value: Any) -> None:
         fraction = isinstance(default, float) or key.rpartition(".")[2] in _FRACTIONS
         _check_number(key, value, whole=not fraction)
     elif isinstance(value, DictConfig | ListConfig):
-        raise ConfigError(f"{key} must be a word, got {_shown(value)}")
+        raise ConfigError(f"{key} must be a string, got {_shown(value)}")
 
 
 def _check_number(key: str, value: Any, *, whole: bool) -> None:

@@ -6,7 +6,7 @@
 Videos of people on whom a model was trained are refused. With FILE (safetensors), `avforensics
 detect` reports the share of real videos that score at least as high, applies a threshold for a
 chosen false-positive rate, and fuses several statistics into one p-value (docs/evidence.md). With
-fakes.features=STORE, FILE also provides likelihood ratios, or the reason why there are none. Exit
+fakes.features=STORE, FILE also provides likelihood ratios, or the reason for refusing them. Exit
 code 0: all scored; 1: some have no score; 2: wrong usage.
 """
 

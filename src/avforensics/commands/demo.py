@@ -49,7 +49,10 @@ TRAINING = ("sync", "val")  # splits that are read repeatedly, so cutting them i
 DELAYS = 15  # tau of the scored rows
 MARK = "demo.json"  # marks folders that this command made and may remove
 CALIBRATION, RATE = "auto", 0.05  # the weights' own calibration, and its false-alarm rate
-HEAD_FRAMES, HEAD_SIDE = 150, 256  # of the synthetic head that stands in for a user's clip
+HEAD_FRAMES, HEAD_SIDE = (
+    150,
+    256,
+)  # frames and side of the head shown without a user's clip
 OWN = (
     "Your clip and forgeries of it. Only the sound differs; the pictures are identical. The score "
     "should rise where the sound is wrong. This method does not detect forgeries that keep lips "

@@ -38,7 +38,7 @@ HUSHED = (  # Lightning's notices that do not help the user
     ".*isinstance.treespec, LeafSpec.*",
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
-    ".*dataloader is not resumable.*",  # ours is: see data/sampling.py
+    ".*dataloader is not resumable.*",  # ours is resumable: see data/sampling.py
 )
 
 

@@ -162,7 +162,7 @@ def judge_for(
     ----------
     calibration : path, optional
         ``auto`` = the first file next to the checkpoint's bundle that was made with these scoring
-        settings; if there are files but none fits, the reasons are logged. None = no judge.
+        settings; if files exist but none fits, the reasons are logged. None = no judge.
     detector : ClipScorer
         Scorer of the videos, which determines the scoring settings.
     false_positive_rate, crop, false_segments_per_minute

@@ -315,7 +315,7 @@ class LiveTracks:
         return True
 
     def _holding(self, frame: int, square: list[float]) -> Surroundings | None:
-        """Find surroundings in memory that contain a square; return None if there are none."""
+        """Return the surroundings in memory that contain a square, or None."""
         x, y, side, *angle = square
         factor, room = room_of(side, angle, self._size)
         across, down = stored_ranges(self._shape, self._view, (x, y), room, factor)
@@ -346,7 +346,8 @@ class LiveTracks:
 
 def _holds(tracklet: Tracklet, detection: tuple[int, np.ndarray] | None) -> bool:
     """Return True if a detection belongs to a tracklet."""
-    pairs = zip(reversed(tracklet.frames), reversed(tracklet.faces), strict=True)  # often the last
+    # from the end, because it is usually one of the last detections
+    pairs = zip(reversed(tracklet.frames), reversed(tracklet.faces), strict=True)
     return detection is not None and any(
         frame == detection[0] and np.array_equal(face, detection[1]) for frame, face in pairs
     )

@@ -75,11 +75,11 @@ def segments_off_delay(outcome: Outcome, threshold: float) -> list[Segment]:
 def find_segments(
     outcome: Outcome, *, lam: float, length: int, threshold: float | None
 ) -> list[Segment]:
-    """Find the segments of high step loss in a scored video, or for each of its faces.
+    """Find the segments of high step loss in a scored video, or in the track of each face.
 
     This function is used with calibrations of earlier versions, or without a calibration.
 
-    If there is a threshold, the mean of every ``length`` consecutive steps of a face is compared
+    With a threshold, the mean of every ``length`` consecutive steps of a face is compared
     with it, like the score of a video of that length. Sequences above the threshold are joined, and
     the segment is trimmed at both ends to where the loss is high. Without a threshold, the three
     segments with the most unusual losses are returned, but none for videos under ten seconds.

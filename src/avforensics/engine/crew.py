@@ -152,7 +152,7 @@ class Crew(Protocol):
 
 
 def perform(work: Work, jobs: Sequence[Any], prepared: tuple) -> Iterator[tuple[str, Any]]:
-    """Do jobs; yield kind and value of an `Event` for each result, then for the end."""
+    """Do jobs; yield the kind and value of an `Event` for each result, and finally for the end."""
     try:
         for result in work(jobs, *prepared):
             yield "result", result

@@ -98,7 +98,7 @@ class Bootstrap:
         Parameters
         ----------
         scores : array, (n,) or (rows,)
-            Scores of the chosen rows, finite.
+            Finite scores of the chosen rows.
         metrics : sequence of str
             Names from :data:`avforensics.evaluation.metrics.METRICS`.
         rows : int array, optional

@@ -19,8 +19,8 @@ from avforensics.evaluation.evidence import folds_of
 from avforensics.evaluation.likelihood import METHODS, cllr, cllr_min, elub
 from avforensics.fields import check_choice
 
-FEWEST_VIDEOS = 50  # per population
-FEWEST_PEOPLE = 10  # among the real videos
+FEWEST_VIDEOS = 50  # minimum number per population
+FEWEST_PEOPLE = 10  # minimum number among the real videos
 FEWEST_GENERATORS = 3
 MOST_FOLDS = 10
 GRID = 201  # points at which the ratio is stored
@@ -87,7 +87,7 @@ class LikelihoodRatio:
 
     @property
     def refused(self) -> str | None:
-        """Reason why there is no ratio; None if there is a ratio."""
+        """Reason why no ratio is given; None if a ratio is given."""
         return self.about.get("refused")
 
     @classmethod

@@ -101,7 +101,7 @@ class Entry:
     path, label, category, method, identity, split, start, duration, segments, audio, delay, about
         As in the manifest. Features do not depend on ``delay``.
     clip : Extracted
-        Location of the row's features, or the reason why there are none.
+        Location of the row's features, or the reason why they are missing.
     """
 
     path: str
@@ -293,7 +293,7 @@ def read_info(folder: Path) -> StoreInfo | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ConfigError(f"{path}: not the description of a feature store") from None
+        raise ConfigError(f"{path}: does not describe a feature store") from None
 
 
 def write_info(folder: Path, info: StoreInfo) -> None:

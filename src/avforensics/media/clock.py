@@ -41,7 +41,7 @@ class Run:
     first, last : Fraction
         Decoding times of the first and last packet.
     start, end : Fraction
-        Start and end of the presentation.
+        Start and end of the presentation times.
     other_end : Fraction or None
         Time that streams of the other kind (audio or video) have reached when this run begins in
         the file.
@@ -188,7 +188,7 @@ def mend(runs: Sequence[Run], *, lead: int | None, pause: Fraction, wraps: bool)
     runs : sequence of Run
         Runs of all streams.
     lead : int or None
-        Index of the stream that determines where epochs are placed: the video, if there is one.
+        Index of the stream that determines where epochs are placed: the video stream, if any.
     pause : Fraction
         Longest gap (s) in all streams that is kept as a pause.
     wraps : bool

@@ -71,7 +71,9 @@ End = tuple[int, str]
 
 
 def walker(content: Content, start: int) -> Callable[[Content, int], End] | None:
-    """Choose a function that finds the end of the file at ``start``; None if there is no file."""
+    """Choose a function that finds the end of the file at ``start``; None if no file begins
+    there.
+    """
     head = content[start : start + 16]
     if head[4:8] in (FIRST_BOXES if not start else (b"ftyp", b"moov")):
         return mp4

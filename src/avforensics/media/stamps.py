@@ -75,7 +75,7 @@ def of_program_stream(container: av.container.InputContainer) -> Corrections:
         if index not in expected:
             if packet.stream.type == "audio" or not packet.is_keyframe:
                 guessed.add(index)
-        elif index in guessed and packet.pos is not None:  # the first stored one decides
+        elif index in guessed and packet.pos is not None:  # the first stored time stamp decides
             guessed.remove(index)
             by = packet.dts - expected[index]
             if lasts <= 2 * abs(by) and abs(by) * packet.time_base < MOST_WRONG:

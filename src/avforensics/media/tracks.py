@@ -63,7 +63,7 @@ def pick_stream(
     Raises
     ------
     MediaError
-        There is no such stream, or no decoder for it.
+        The stream does not exist, or no decoder supports it.
     """
     path = container.name.removeprefix("file:")
     streams = _streams(container, kind)
@@ -117,7 +117,7 @@ def read_tracks(tracks: Iterable[Track], *, video: int, audio: int) -> tuple[Tra
 
 
 def chosen_number(path: str | os.PathLike, kind: str) -> int:
-    """Return the index of the track that `file_tracks` chooses; 0 if there is none."""
+    """Return the index of the track that `file_tracks` chooses; 0 if it chooses none."""
     return next((t.number for t in file_tracks(path) if t.kind == kind and t.chosen), 0)
 
 

@@ -145,7 +145,7 @@ class MediaReport:
         Number of short runs of packets whose damaged time stamps were repaired.
     joins : str
         Description of skipped foreign bytes before the file and of files that are joined to it
-        byte by byte; empty if there are neither.
+        byte by byte; empty if the file has neither.
     cut : str
         Description of what is missing at the end of the file; empty if it is complete.
     reordered : float

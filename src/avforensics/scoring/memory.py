@@ -21,7 +21,7 @@ def release_freed() -> None:
 
 
 def release_after(features: Features | None) -> None:
-    """Return freed memory after work on all windows of a video, if there are many."""
+    """Return freed memory after a step that used all windows of a long video."""
     if features is not None and features.n_windows >= EVERY:
         release_freed()
 

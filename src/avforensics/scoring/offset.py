@@ -1,8 +1,8 @@
 """Estimate a video's constant delay from the windows with valid audio at every delay.
 
 Near the ends of a recording, some delays of a window reach into padding, where the network's output
-is meaningless. Properties of a whole video are therefore measured on its inner windows if there are
-enough.
+is meaningless. Properties of a whole video are therefore measured on its inner windows if it has
+enough of them.
 """
 
 from __future__ import annotations

@@ -93,7 +93,9 @@ def timeline_of(
 
 
 def _losses(steps: Steps, lam: float, n_windows: int) -> np.ndarray:
-    """Return step losses by window of the video, (n_windows,); NaN where there are none."""
+    """Return step losses by window of the video, (n_windows,); NaN where a window is not
+    predicted.
+    """
     losses = np.full(n_windows, np.nan)
     losses[steps.window] = steps.loss(lam)
     return losses

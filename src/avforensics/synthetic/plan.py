@@ -195,7 +195,7 @@ def _fakes(
     seed: int,
     n_frames: int,
 ) -> list[PlannedClip]:
-    """Plan ``count`` fakes, from different real clips as long as there are enough."""
+    """Plan ``count`` fakes, each from a different real clip as far as possible."""
     sources = [takes[i] for i in rng.permutation(len(takes))]
     jobs = []
     for number in range(count):

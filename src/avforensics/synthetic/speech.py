@@ -73,7 +73,7 @@ def synthesise_speech(
 
 def _pulses(voice: Voice, rng: np.random.Generator, length: int) -> np.ndarray:
     """Return the derivative of the glottal flow (Rosenberg) with a wandering pitch, (length,)."""
-    knots = rng.standard_normal(max(4, length // 1600))  # one per tenth of a second
+    knots = rng.standard_normal(max(4, length // 1600))  # one knot per tenth of a second
     knots = smooth(knots, 1.2) * voice.melody * 1.6
     grid = np.linspace(0, len(knots) - 1, length)
     fall = np.linspace(0.1, -0.1, length)  # the pitch falls over a phrase

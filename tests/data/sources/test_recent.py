@@ -171,7 +171,7 @@ def test_deepspeak_v1_by_its_names(tree, caplog):
     assert known(manifest, "source_identity") == [("",), ("10",), ("87",)]
     assert "1 files with unexpected names" in caplog.text
     (root / "empty").mkdir()
-    with pytest.raises(ManifestError, match="no file is named like the files of DeepSpeak"):
+    with pytest.raises(ManifestError, match="no file has a name as in DeepSpeak"):
         deepspeak(root / "empty")
 
 

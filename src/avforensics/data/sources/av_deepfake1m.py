@@ -45,7 +45,7 @@ def av_deepfake1m(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        There is no table, or an entry lacks a field or has an unknown ``modify_type``.
+        The tables are missing, or an entry lacks a field or has an unknown ``modify_type``.
     """
     root = find_root(root, *(f"{split}_metadata.json" for split in SPLITS))
     rows = []

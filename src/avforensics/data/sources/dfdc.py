@@ -34,7 +34,7 @@ def dfdc(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        There is no table, or a label is unknown.
+        The tables are missing, or a label is unknown.
     """
     top = find_root(root, ".")
     parts = sorted(

@@ -32,7 +32,7 @@ def hifi_avdf(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        There is no table of a generator, or a table lacks a column.
+        The tables are missing, or a table lacks a column.
     """
     root = find_root(root, ".")
     splits = sorted(name for name in SPLITS if Path(root, f"{name}.csv").is_file())

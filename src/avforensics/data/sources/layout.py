@@ -134,7 +134,7 @@ def read_named(
         message = "%s: %d files with unexpected names are skipped: %s"
         log.warning(message, what, len(odd), shorten(odd))
     if not rows:
-        raise ManifestError(f"{root}: no file is named like the files of {what}")
+        raise ManifestError(f"{root}: no file has a name as in {what}")
     return Manifest(rows)
 
 
@@ -144,7 +144,7 @@ def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
     Raises
     ------
     ManifestError
-        There is no table, a column is missing, or no entry is usable.
+        The tables are missing, a table lacks a column, or no entry is usable.
     """
     place = _Places(root)
     rows, left_out = [], Counter()

@@ -45,7 +45,7 @@ def mavos_dd(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        There is no table, or it lacks a column.
+        The table is missing or lacks a column.
     """
     root = find_root(root, *TABLES, "state.json", "dataset_info.json")
     table = next((name for name in ("*.arrow", *TABLES) if list(Path(root).glob(name))), None)

@@ -42,7 +42,7 @@ def talkingheadbench(root: str | Path, *, reals: str | Path | None = None) -> Ma
     Raises
     ------
     ManifestError
-        There is no ``fake`` folder with files named in this way.
+        The folder ``fake`` is missing or has no files named in this way.
     """
     root = find_root(root, "fake")
     columns = {"identity": "{image}", "method": "{generator}", "split": "{split}"}
