@@ -19,7 +19,7 @@ TEXTS = (
     ("metrics.md", "Results"),
     ("reproduction.md", "Against published numbers"),
     ("comparison.md", "Against another run"),
-    ("evidence.md", "Evidence against the score"),
+    ("evidence.md", "Evidence compared with the score"),
     ("repeats.md", "Training seeds"),
     ("breakdowns.md", "Groups"),
     ("controls.md", "Controls"),
