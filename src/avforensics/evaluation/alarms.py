@@ -67,7 +67,7 @@ class SegmentAlarms:
 
     @classmethod
     def fit(cls, curves: Iterable[DelayCurve]) -> SegmentAlarms | None:
-        """Fit to the curves of held-out real videos; return None without curves."""
+        """Fit to the curves of held-out real videos; return None if no curve is given."""
         found, windows = [], 0
         for curve in curves:
             most = math.ceil(MOST_PER_MINUTE * len(curve.value) / FPS / 60)

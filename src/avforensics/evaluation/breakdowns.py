@@ -154,7 +154,9 @@ class _Work:
         }
 
     def _compared(self, metric: str, rows: np.ndarray, others: np.ndarray) -> dict:
-        """Compare a group's metric with all other videos; return {} if there are too few videos."""
+        """Compare a group's metric with that of all other videos; {} if there are too few
+        videos.
+        """
         if not self._enough(metric, rows):
             return {}
         value, drawn, interval = self._result(metric, rows)

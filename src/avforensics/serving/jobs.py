@@ -128,7 +128,7 @@ class JobQueue:
         Raises
         ------
         AVForensicsError
-            The path is not an upload and is left alone. Or the upload has been deleted because it
+            The path is not an upload and is left alone, or the upload has been deleted because it
             cannot be scored or too many videos are waiting.
         OSError
             The upload cannot be stored, e.g. because the disk is full, and has been deleted.
