@@ -55,7 +55,7 @@ class LocalCrew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """End all processes; after an error, also busy processes, whose results are lost."""
+        """End all processes; after an error, discard the jobs in progress."""
         for worker in self._processes:
             if kind is None:
                 with contextlib.suppress(OSError):

@@ -170,8 +170,8 @@ def offset_meaning(offset: ConstantOffset) -> str:
             f"{'s' if frames > 1 else ''}) {order} the picture."
         )
     return (
-        f"{text} The mean probability of this delay is {share}. A constant offset alone is no sign "
-        "of manipulation."
+        f"{text} The mean probability of this delay is {share}. A constant offset alone is not a "
+        "sign of manipulation."
     )
 
 

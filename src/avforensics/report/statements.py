@@ -11,7 +11,7 @@ LIMITS = (
     "Forgeries that keep lips and sound in sync, such as most face swaps, are not detected.",
     "Videos whose picture and sound were generated together and match are not detected.",
     "Without speech of a visible speaker (music, voice-over, dubbing) the numbers mean nothing.",
-    "A constant offset of sound and picture is no sign of manipulation.",
+    "A constant offset between sound and picture is not a sign of manipulation.",
     "No number here is the probability that the video is forged.",
 )
 """Statements that accompany every result."""
