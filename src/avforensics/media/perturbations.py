@@ -173,7 +173,7 @@ def block_wise(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndar
     return _blocks(frame, min(frame.shape[:2]) // 256 * int(p), rng)
 
 
-@perturbation("BW_small", title="block-wise, small frames too", levels=(16, 32, 48, 64, 80))
+@perturbation("BW_small", title="block-wise, also in small frames", levels=(16, 32, 48, 64, 80))
 def block_wise_small(frame: np.ndarray, p: float, rng: np.random.Generator) -> np.ndarray:
     """BW_small: draw ``max(1, min(h, w) // 256) * p`` blocks, at least ``p`` in any frame."""
     return _blocks(frame, max(1, min(frame.shape[:2]) // 256) * int(p), rng)

@@ -277,7 +277,8 @@ def _score_rows(scores: list[Score], several: bool) -> list[tuple[str, str]]:
         )
     ]
     if score.maximum > score.score and not several:
-        rows.append(("Highest sequence", f"{number(score.maximum)}; the score is the mean of all"))
+        highest = f"{number(score.maximum)}; the score is the mean of all sequences"
+        rows.append(("Highest sequence", highest))
     if len(scores) > 1:
         others = (f"{number(other.score)} for λ = {number(other.lam)}" for other in scores)
         rows.append(("Score by λ", ", ".join(others)))
