@@ -81,7 +81,7 @@ def summarise(
         if len(labels):
             what = f"all {len(labels)} scored videos are {'fake' if labels[0] else 'real'}"
         elif coverage["not_applicable"]:
-            what = "none of the scored videos is applicable"
+            what = "the method applies to none of the scored videos"
         else:
             what = "no video was scored"
         notes.append(f"{what}: no metric can be computed")
