@@ -87,7 +87,7 @@ def test_parts_that_a_bundle_lacks(compact, tmp_path):
 
 def test_mistakes_in_the_setting(tmp_path):
     with pytest.raises(
-        CheckpointError, match=r"nowhere\.pth: no such file \(checkpoint\.sync names it"
+        CheckpointError, match=r"nowhere\.pth: no such file \(set by checkpoint\.sync"
     ):
         load_models({"sync": tmp_path / "nowhere.pth"})
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors: no such file"):

@@ -131,7 +131,7 @@ def test_a_folder_that_is_no_store(tmp_path):
         FeatureStore.open(tmp_path)
     for content, message in (
         ({"version": 9}, "store version 9"),
-        ({"version": 1, "foreign": 1}, "not the description"),
+        ({"version": 1, "foreign": 1}, "does not describe"),
     ):
         (tmp_path / "store.json").write_text(json.dumps(content))
         with pytest.raises(ConfigError, match=message):

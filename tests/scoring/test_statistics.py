@@ -176,7 +176,7 @@ def test_one_of_ones_own():
         statistic("another", scale="log")
     with pytest.raises(ConfigError, match="unknown statistic 'jumps'; known: score, "):
         check_statistics(["jumps"])
-    with pytest.raises(ConfigError, match="different names"):
+    with pytest.raises(ConfigError, match="distinct names"):
         check_statistics(["entropy", "entropy"])
 
 
