@@ -59,6 +59,21 @@ def test_only_path_and_label_are_needed_and_order_of_columns_is_free(tmp_path):
     assert row == Row(str(tmp_path.parent / "x.mp4"), 1)
 
 
+def test_a_table_of_detect_lists_videos_not_faces(tmp_path):
+    text = "path,label,track,start,end\na.mp4,1,,0.5,2\na.mp4,,1,0.6,2\nb.mp4,0,,,\nc.mp4,0,2,1,\n"
+    assert list(Manifest.read(write(tmp_path, text))) == [
+        Row(str(tmp_path / "a.mp4"), 1, start=0.5, duration=1.5),
+        Row(str(tmp_path / "b.mp4"), 0),
+        Row(str(tmp_path / "c.mp4"), 0, start=1.0, about=(("track", "2"),)),
+    ]
+
+
+def test_backslashes_separate_folders_unless_a_file_has_them(tmp_path):
+    (tmp_path / "a\\b.mp4").touch()
+    found = Manifest.read(write(tmp_path, "path,label\na\\b.mp4,1\nc\\d.mp4,0\n"))
+    assert [row.path for row in found] == [str(tmp_path / name) for name in ("a\\b.mp4", "c/d.mp4")]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "deep/out.csv", "out.parquet"])
 def test_written_and_read_back(tmp_path, name):
     manifest = Manifest.read(write(tmp_path, FULL))
@@ -94,6 +109,7 @@ def test_digest_names_the_rows_and_not_the_place(tmp_path):
         ("path,label,start\nx,0,soon\n", "row 1: start and duration must be numbers of seconds"),
         ("path,label,start\nx,0,-1\n", "row 1: start and duration must be numbers of seconds"),
         ("path,label,duration\nx,0,nan\n", "row 1: start and duration must be numbers of seconds"),
+        ("path,label,start,end\nx,0,2,1\n", "row 1: end must be a number of seconds > start, got"),
         ("path,label,segments\nx,0,1.5\n", "row 1: segments must look like"),
         ("path,label,segments\nx,0,2-1\n", "row 1: segments must look like"),
     ],

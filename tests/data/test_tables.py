@@ -63,6 +63,8 @@ def test_encodings_and_separators(tmp_path, separator, encoding, mark):
         spelled(lineterminator="\n\n"),
         "\n\n" + spelled() + ",,\n",
         "# made by detector 3\n" + spelled(),
+        "# scores, higher = fake\n# " + spelled(),
+        "\ufeff\ufeff" + spelled(),
         "sep=;\n" + spelled(separator=";"),
         spelled(("", "path", "label", "score"), [(i, *row) for i, row in enumerate(ROWS)]),
         spelled(("path", "label", "score", "", ""), [(*row, "", "") for row in ROWS]),
@@ -174,8 +176,9 @@ def test_a_table_of_detect_with_labels_holds_videos_and_their_faces(tmp_path):
         ("b.mp4", "no face", "", "", "real"),
     ]
     assert read(tmp_path, spelled(header, rows)) == [("a.mp4", 1, 1.5), ("b.mp4", 0, None)]
-    other = [(f"{i}.mp4", "", "1", "LA", "1") for i in range(2)]  # another track of a challenge
-    assert len(read(tmp_path, spelled(header, other))) == 2
+    # another track of a challenge
+    other = [(f"{i}.mp4", "", "1", track, "1") for i, track in enumerate(("LA", "LA", ""))]
+    assert len(read(tmp_path, spelled(header, other))) == 3
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.txt", "list.tsv"])

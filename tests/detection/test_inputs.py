@@ -57,7 +57,7 @@ def test_a_linked_folder_is_followed(here):
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_list(here, mark, end, caplog):
     lines = ["# comment", "", "b c.mp4", "  ", "/abs/ü.mp4", "./b c.mp4"]
     lines += ["sub/../b c.mp4", " a.mp4 "]

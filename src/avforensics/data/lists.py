@@ -68,7 +68,7 @@ def read_list(path: str | Path, *, fake: int = 1) -> list[Entry]:
 
 def listed_lines(source: Text) -> list[str]:
     """Return the lines of a list without a header, stripped and without comments."""
-    lines = (line.strip() for line in source.text.split("\n"))
+    lines = (line.strip() for line in re.split(r"[\r\n]", source.text))
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 REQUIRED = ("path", "label")
 _ALIKE = 0.75  # a column whose name is this similar to a known name is a typo, not a fact
+END = "end"  # a column that replaces a missing duration
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
@@ -61,7 +62,9 @@ class Manifest:
     def read(cls, path: str | Path, *, label: int | None = None) -> Manifest:
         """Read a table (see `read_table`); relative paths are relative to its folder.
 
-        Unknown columns become facts about the clips (`Row.about`) and are named in the log.
+        Unknown columns become facts about the clips (`Row.about`) and are named in the log. A
+        column ``end`` replaces a missing duration; rows of faces in a table of `avforensics detect`
+        are skipped.
 
         Parameters
         ----------
@@ -78,17 +81,23 @@ class Manifest:
         known = _check_header(table, REQUIRED if label is None else REQUIRED[:1])
         folder = os.path.dirname(os.path.abspath(path))
         places = [table.index(name) for name in COLUMNS]
+        end_place = table.index(END)
         labels, unsaid = Labels(), "" if label is None else str(label)
         rows = []
-        for number, row in enumerate(table.rows):
+        numbers = range(len(table.rows))
+        if "track" in table.header:
+            numbers = [number for number, _ in table.videos()]
+        for number in numbers:
+            row = table.rows[number]
             cells = ["" if place is None else row[place] for place in places]
             if places[_LABEL] is None:
                 cells[_LABEL] = unsaid
             for place in _FILES:
                 cells[place] = cells[place] and table.on_disk(folder, cells[place])
             about = {name: row[place] for name, place in known.items()}
+            end = "" if end_place is None else row[end_place]
             try:
-                rows.append(parse_row(folder, cells, labels, about))
+                rows.append(parse_row(folder, cells, labels, about, end))
             except ValueError as error:
                 raise ManifestError(f"{table.row_name(number)}: {error}") from None
         labels.tell(path)
@@ -219,7 +228,7 @@ def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
     """Check the column names; return the indices of the columns with facts about clips, by name."""
     known = {}
     for place, name in enumerate(table.header):
-        if not name or name in COLUMNS:  # an unnamed column is the index of a data frame
+        if not name or name in (*COLUMNS, END):  # an unnamed column is the index of a data frame
             continue
         if near := difflib.get_close_matches(name, COLUMNS, n=1, cutoff=_ALIKE):
             raise ManifestError(f"{table.path}: unknown column {name!r}; did you mean {near[0]}?")

@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-
-from avforensics.data.labels import Labels
 
 
 class Row(NamedTuple):
@@ -85,9 +83,15 @@ def facts(values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 
 
 def parse_row(
-    folder: str, cells: list[str], labels: Labels, about: Mapping[str, str] | None = None
+    folder: str,
+    cells: list[str],
+    labels: Callable[[str], int],
+    about: Mapping[str, str] | None = None,
+    end: str = "",
 ) -> Row:
     """Parse a row from one cell per column; relative paths are relative to ``folder``.
+
+    ``end`` is the end of the clip in the file (s); it is used if there is no duration.
 
     Raises
     ------
@@ -107,11 +111,18 @@ def parse_row(
         raise ValueError(
             f"start and duration must be numbers of seconds >= 0, got {start!r} and {duration!r}"
         ) from None
-    if not re.fullmatch(r"[+-]?\d{1,4}|", delay):
+    if length is None and end:
+        try:
+            length = round(_seconds(end) - begin, 6)
+        except ValueError:
+            length = 0.0
+        if length <= 0:
+            raise ValueError(f"end must be a number of seconds > start, got {start!r} and {end!r}")
+    if not re.fullmatch(r"[+-]?\d{1,4}(\.0*)?|", delay):  # pandas writes 3.0 beside empty cells
         raise ValueError(f"delay must be a whole number of frames, got {delay!r}")
     path, audio = (name and os.path.normpath(os.path.join(folder, name)) for name in (path, audio))
     forged = parse_segments(segments) if segments else ()
-    others = begin, length, sha, audio, forged, int(delay or 0)
+    others = begin, length, sha, audio, forged, int(float(delay or 0))
     return Row(path, labels(label), category, method, identity, split, *others, facts(about or {}))
 
 

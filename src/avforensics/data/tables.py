@@ -52,12 +52,16 @@ class Text:
     encoding: str
 
     def on_disk(self, folder: str | os.PathLike, name: str) -> str:
-        """Return ``name`` in the spelling that exists on disk, if the encoding is ambiguous.
+        """Return ``name`` in the spelling that exists on disk, if several are possible.
 
         In a table that is not UTF-8, a byte may be a raw byte of a file name or a letter in an
         8-bit encoding. Bytes are read as letters if a file with that name exists, else as raw
-        bytes.
+        bytes. Backslashes separate folders, as on Windows, unless a file with that name exists.
         """
+        ambiguous = self.encoding in _EIGHT_BIT or "\\" in name
+        if not ambiguous or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
+            return name
+        name = name.replace("\\", "/")
         if self.encoding not in _EIGHT_BIT or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
             return name
         return os.fsdecode(name.encode(self.encoding))
@@ -108,12 +112,16 @@ class Table(Text):
     def videos(self) -> list[tuple[int, dict[str, str]]]:
         """Return the records with their index, but without the rows of faces.
 
-        In tables of `avforensics detect`, the row of a video has an empty ``track`` and is followed
-        by the rows of its faces.
+        In tables of `avforensics detect`, a row with a ``track`` belongs to a face, and another row
+        with the same path and an empty ``track`` belongs to the video.
         """
         records = list(enumerate(self.records()))
-        videos = [(index, cells) for index, cells in records if not cells.get("track")]
-        return videos or records
+        whole = {cells.get("path") for _, cells in records if not cells.get("track")}
+        return [
+            (index, cells)
+            for index, cells in records
+            if not cells.get("track") or cells.get("path") not in whole
+        ]
 
 
 def is_table(path: str | os.PathLike) -> bool:
@@ -281,6 +289,9 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
         begin, line = stream.tell(), stream.readline()
         mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # written by Excel
         separator = mark[1] if mark else separator
+        if line.startswith("#") and _is_header(line[1:]):  # as written by numpy.savetxt
+            begin += 1
+            break
         if not line or not (mark or line.startswith("#") or not line.strip()):
             break
         skipped += 1
@@ -292,9 +303,15 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
     return stream, skipped, separator
 
 
+def _is_header(line: str) -> bool:
+    """Return True if a line names a column of file paths and a column of labels or scores."""
+    names = set(map(_column, re.split(f"[{SEPARATORS}]", line)))
+    return not names.isdisjoint(PATH_NAMES) and not names.isdisjoint({"label", "score"})
+
+
 def _column(name: str) -> str:
     """Normalise a column name: ``Video Path`` becomes ``video_path``."""
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+    return re.sub(r"[\s-]+", "_", name.strip(" \t\r\n\ufeff").lower())
 
 
 def _without_nameless_ends(

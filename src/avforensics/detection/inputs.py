@@ -119,9 +119,7 @@ def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
     """Create the clip that a table row names; labels and other columns are ignored."""
     values = [cells.get(name, "") for name in COLUMNS]
     try:
-        row = parse_row("", values, _no_label)
-        if row.duration is None and cells.get("end"):  # as written by detect
-            row = row._replace(duration=float(cells["end"]) - row.start)
+        row = parse_row("", values, _no_label, end=cells.get("end", ""))
     except ValueError as error:
         raise ManifestError(f"{table.row_name(index)}: {error}") from None
     path = _on_disk(table, row.path)
