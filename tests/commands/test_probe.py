@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from media_files import frames_at, mux
 from rich.console import Console
 from runs import composed
 
@@ -46,6 +47,14 @@ def test_packets_alone(folder, call, capsys):
     assert call(*arguments) == 0
     (line,) = (one for one in capsys.readouterr().out.splitlines() if one.startswith("{"))
     assert json.loads(line)["video_frames"] == 0
+
+
+def test_the_sound_of_a_manifest_is_read(folder, call, capsys):
+    mux(folder / "mute.mp4", times=frames_at(25, 25))
+    (folder / "m.csv").write_text('path,start,audio\nmute.mp4,,"a [1].mp4"\n"a [1].mp4",0.2,\n')
+    assert call(f"input={folder / 'm.csv'}", "format=json") == 0
+    lines = [one for one in capsys.readouterr().out.splitlines() if one.startswith("{")]
+    assert [len(json.loads(line)["tracks"]) for line in lines] == [3, 2]
 
 
 def test_another_format_is_refused(folder, call):

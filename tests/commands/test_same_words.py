@@ -32,6 +32,7 @@ KINDS = {
     "clock": {"times": LATER, "sounds": [[(0, SOUND[:HALF]), (40.48, SOUND[HALF:])]]},
     "faint": {"sounds": [[(0, QUIET)]], **RAW},
     "antiphase": {"sounds": [[(0, BOTH)]], "layout": "stereo", **RAW},
+    "short": {"sounds": [[(0, SOUND[: round(1.04 * RATE)])]], **RAW},
     "NaN": {"sounds": [[(0, LOST.astype(np.float32))]], "audio_codec": "pcm_f32le"},
     "cut off": {},
 }
@@ -40,6 +41,7 @@ SAYS = {
     "clock": "the file's clock jumps ahead by 40.00 s",
     "faint": "the audio is faint",
     "antiphase": "channel 1 of 2 channels was read alone",
+    "short": "audio (1.04 s) shorter than video (1.20 s)",
     "NaN": "NaN or infinite audio samples replaced by zeros: 1",
     "cut off": "cut off: ",
 }

@@ -184,4 +184,4 @@ def test_missing_sound_is_told_wherever_it_ends(scorer, tmp_path, monkeypatch):
     monkeypatch.setattr(faces_module, "may_be_kept", lambda media: False)
     result = scorer.score(tmp_path / "a.mp4").result
     assert result.error is None
-    assert [text for text in result.warnings if text.startswith("audio ended 3.")]
+    assert [text for text in result.warnings if text.startswith("audio (4.")]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 
 import av
 import numpy as np
@@ -215,7 +216,10 @@ def test_damage_and_sound_that_ends_are_told(pictures, tmp_path, seen, caplog):
     for _ in range(2):  # the second time from the ledger
         assert call(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=1") == 0
         ends, torn = (row["warnings"] for row in table(tmp_path / "out" / "videos.csv"))
-        assert float(ends.removeprefix("audio ended ")[:4]) == pytest.approx(0.8, abs=0.1)
+        heard, shown = re.fullmatch(
+            r"audio \((.*) s\) shorter than video \((.*) s\)", ends
+        ).groups()
+        assert float(heard) == pytest.approx(1.6, abs=0.1) and shown == "2.40"
         assert torn == "damaged packets skipped: 2 of audio"
     assert seen == ["ends", "torn"] and "2 videos are damaged or lack sound" in caplog.text
 

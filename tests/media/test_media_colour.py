@@ -12,7 +12,7 @@ from avforensics.media.clips import ClipReader
 from avforensics.media.colour import BT709, BT2020, HLG, P3, PQ
 from avforensics.media.crop import MovingCrop
 from avforensics.media.frames import scaled
-from avforensics.media.remarks import remarks
+from avforensics.media.remarks import of_file
 from avforensics.media.stills import stills
 from avforensics.media.video import VideoReader
 
@@ -270,7 +270,7 @@ def test_whole_pictures_for_the_network(tmp_path):
     report = media.report
     assert report.colour_transfer == "smpte2084" and "BT.2390" in report.tone_map
     (told,) = (line for line in report.warnings if "dynamic range" in line)
-    assert told in list(remarks(report))
+    assert told in list(of_file(report))
 
 
 def test_a_clip_for_training_is_tone_mapped(tmp_path):

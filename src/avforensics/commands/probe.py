@@ -35,13 +35,13 @@ FORMATS = ("table", "json")
 def run(cfg: DictConfig) -> int:
     """Print a report on each video of ``cfg.input``."""
     check_choice("format", cfg.format, FORMATS)
-    paths = [clip.path for clip in list_inputs(cfg.input)]
+    files = dict.fromkeys((clip.path, clip.audio) for clip in list_inputs(cfg.input))
     options = MediaOptions(video_stream=cfg.video_stream, audio_stream=cfg.audio_stream)
     failed = 0
-    for path in paths:
+    for path, audio in files:
         report = reason = None
         try:
-            report = examine(path, options, decode=cfg.decode)
+            report = examine(path, options, audio=audio, decode=cfg.decode)
         except MediaError as error:
             reason = error.reason
         except Exception as error:  # one file must never end the batch
@@ -49,14 +49,14 @@ def run(cfg: DictConfig) -> int:
         failed += report is None
         show = show_json if cfg.format == "json" else show_table
         show(path, report, reason)
-    if len(paths) > 1:
-        log.info("%d can be read, %d cannot", len(paths) - failed, failed)
+    if len(files) > 1:
+        log.info("%d can be read, %d cannot", len(files) - failed, failed)
     return int(failed > 0)
 
 
-def examine(path: Path, options: MediaOptions, *, decode: bool) -> MediaReport:
-    """Report on a file; without ``decode``, only its packets are read."""
-    with open_media(path, options) as stream:
+def examine(path: Path, options: MediaOptions, *, audio: Path | None, decode: bool) -> MediaReport:
+    """Report on a file and its separate audio; without ``decode``, only packets are read."""
+    with open_media(path, options, audio_path=audio) as stream:
         if decode:
             return stream.examine()
         stream.report.warnings.extend(of_file(stream.report))

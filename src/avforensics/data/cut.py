@@ -24,7 +24,7 @@ from avforensics.faces.track import NO_FACE, NO_USABLE_FACE, FaceTrack
 from avforensics.fields import check_numbers
 from avforensics.files import fingerprint, sha256_file, states_of, write_text
 from avforensics.media.reader import open_media
-from avforensics.media.remarks import SHORTER_SECONDS, of_file, of_part
+from avforensics.media.remarks import of_file, of_lengths, of_part
 from avforensics.media.spool import SoundSpool
 from avforensics.media.types import FPS, HOP, MediaOptions
 from avforensics.media.wav import write_wav
@@ -272,8 +272,8 @@ def _cut_faces(
         with open_media(row.path, audio_path=row.audio or None) as media:
             warnings += of_file(media.report)
         warnings += sound.warnings
-        if sound.ended is not None and (missing := end / FPS - sound.ended) > SHORTER_SECONDS:
-            warnings.append(f"audio ended {missing:.2f} s early")
+        if sound.ended is not None:
+            warnings += of_lengths(end / FPS, sound.ended)
     status, reason = DONE, ""
     if not clips:
         warnings += faces.warnings

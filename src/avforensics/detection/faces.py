@@ -24,7 +24,7 @@ from avforensics.files import sha256_or_none
 from avforensics.media.kept import may_be_kept
 from avforensics.media.prefetch import prefetch
 from avforensics.media.reader import open_media
-from avforensics.media.remarks import SHORTER_SECONDS, damaged_packets, of_file, of_pictures
+from avforensics.media.remarks import damaged_packets, of_file, of_lengths, of_pictures
 from avforensics.media.types import FPS, SAMPLE_RATE, MediaReport
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.extractor import Progress
@@ -310,7 +310,7 @@ def _sound_ended(faces: tuple[FaceResult, ...], found: Faces) -> Iterator[str]:
     for face in faces:
         media = face.result.media
         heard = 0.0 if media is None else media.audio_samples / SAMPLE_RATE
-        missing = found.n_frames / FPS - face.track.start - heard
-        if heard and media.video_frames / FPS > heard and missing > SHORTER_SECONDS:
-            yield f"audio ended {missing:.2f} s early"
+        told = list(of_lengths(found.n_frames / FPS, face.track.start + heard))
+        if told and heard and media.video_frames / FPS > heard:
+            yield from told
             return

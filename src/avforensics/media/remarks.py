@@ -43,6 +43,8 @@ def of_file(report: MediaReport) -> Iterator[str]:
         yield report.joins
     if report.channels:
         yield report.channels
+    if report.colour_warning:
+        yield report.colour_warning
 
 
 def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
@@ -59,8 +61,6 @@ def of_part(report: MediaReport, *, whole: bool = False) -> Iterator[str]:
             f"first one, perhaps up to {1000 * report.reordered:.0f} ms early"
         )
     yield from of_pictures(report.concealed, report.resized, report.refused_aspect)
-    if report.colour_warning:
-        yield report.colour_warning
     if whole:
         yield from _lengths(report)
     if report.audio_start is not None and report.audio_start > LATE_SECONDS:
@@ -91,6 +91,12 @@ def of_pictures(concealed: int, resized: int, refused_aspect: str = "") -> Itera
         yield f"frames of a different size or shape fitted to the first frame: {resized}"
     if refused_aspect:
         yield f"implausible pixel aspect ratio {refused_aspect}: square pixels were assumed"
+
+
+def of_lengths(video: float, audio: float) -> Iterator[str]:
+    """Yield a warning if the audio of a file ends before its video, given their ends in seconds."""
+    if video - audio > SHORTER_SECONDS:
+        yield f"audio ({audio:.2f} s) shorter than video ({video:.2f} s)"
 
 
 def of_sound(not_finite: int) -> Iterator[str]:
@@ -130,7 +136,6 @@ def _clock(report: MediaReport) -> Iterator[str]:
 
 def _lengths(report: MediaReport) -> Iterator[str]:
     picture, sound = report.video_frames / FPS, report.audio_samples / SAMPLE_RATE
-    if picture - sound > SHORTER_SECONDS:
-        yield f"audio ({sound:.2f} s) shorter than video ({picture:.2f} s)"
+    yield from of_lengths(picture, sound)
     if sound - picture > LONGER_SECONDS:
         yield f"video ({picture:.2f} s) shorter than audio ({sound:.2f} s)"
