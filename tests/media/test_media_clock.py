@@ -64,6 +64,21 @@ def test_a_broken_clock_changes_nothing_but_the_report(tmp_path, name, parts):
     assert any(warning.startswith(f"the file's clock {way}") for warning in report.warnings)
 
 
+def test_an_advertisement_with_identifiers_of_its_own_continues_the_tracks(tmp_path):
+    """Without FFmpeg's help, all that follows would be further tracks, of unknown size."""
+    clean = mux(tmp_path / "a.ts", times=PLAIN, sounds=[[(0, noise(3))]], audio_codec="mp2")
+    other = restamp(clean, tmp_path / "b.ts", [(0, 0)], {"mpegts_start_pid": "512"})
+    path = tmp_path / "c.ts"
+    path.write_bytes(clean.read_bytes() + other.read_bytes() + clean.read_bytes())
+    frames, sound, report = read(path)
+    shown = numbers(frames)
+    assert 222 <= len(frames) <= 225 and [shown.count(n) for n in range(72)] == [3] * 72
+    for begin in (number for number, one in enumerate(shown) if one == 0):
+        assert abs(lag(sound[640 * begin :][:45_000], noise(3))) <= 160, "10 ms"
+    (words,) = report.warnings
+    assert words.startswith("the file's clock steps back by") and "breaks 1 more time" in words
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.flv"])
 def test_a_jump_of_all_tracks_is_closed_in_any_container(tmp_path, name):
     times = [time if time < KEY * FRAME else time + 40 for time in PLAIN]

@@ -68,9 +68,11 @@ def test_the_first_of_two_films_is_read(tmp_path):
 
 
 D = Disposition
+HISS = np.random.default_rng(0).normal(0, 8, len(SOUND)).astype(np.int16)  # 72 dB below full scale
 CHOICES = {
     "the default is second": ("a.mkv", (0, D.default), (OTHER, SOUND), 1),
     "the first is silent": ("a.mp4", (D.default, 0), (np.zeros_like(SOUND), SOUND), 1),
+    "the first is the noise of a recorder": ("a.mkv", (D.default, 0), (HISS, SOUND), 1),
     "the first is a constant level": ("a.mkv", (D.default, 0), (np.full_like(SOUND, 40), SOUND), 1),
     "the first is empty": ("a.mkv", (D.default, 0), (SOUND[:0], SOUND), 1),
     "a commentary first": ("a.mkv", (D.default | D.comment, 0), (OTHER, SOUND), 1),
@@ -102,13 +104,14 @@ def test_the_track_that_a_player_plays(tmp_path, name, flags, sounds, number):
     assert np.array_equal(read(path, audio_stream=number)[1], sound)
 
 
-def test_a_title_tells_a_commentary(tmp_path):
+@pytest.mark.parametrize("title", ["Director's Commentary", "M&E"])
+def test_a_title_tells_a_commentary(tmp_path, title):
     path = mux(
         tmp_path / "a.mkv",
         times=TIMES,
         sounds=[[(0, OTHER)], [(0, SOUND)]],
         flags=[int(D.default)] * 2,
-        titles=[{"title": "Director's Commentary"}, {"title": "Main"}],
+        titles=[{"title": title}, {"title": "Main"}],
     )
     assert [track.chosen for track in file_tracks(path) if track.kind == "audio"] == [False, True]
 

@@ -28,6 +28,9 @@ from avforensics.media.stamps import (
     of_trimmed,
 )
 
+# In a transport stream, an inserted advertisement may have other packet identifiers (PIDs); its
+# tracks continue the tracks before it.
+OPTIONS = {"protocol_whitelist": "file", "merge_pmt_versions": "1"}
 # At the end of a truncated file, every read fails; reading stops after this many failures in a row.
 MAX_READ_ERRORS = 32
 # Formats without presentation times: frames are shown in the order of their chunks.
@@ -104,7 +107,7 @@ def open_container(path: str | os.PathLike, *, edits: bool = True) -> av.contain
         container = av.open(
             # without the prefix, FFmpeg would take "a:b.mp4" for a URL
             readable(path) or f"file:{path}",
-            options={"protocol_whitelist": "file"} | ({} if edits else {"ignore_editlist": "1"}),
+            options=OPTIONS | ({} if edits else {"ignore_editlist": "1"}),
             **BAD_TAGS,
         )
     except av.FFmpegError as error:

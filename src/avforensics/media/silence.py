@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from avforensics.media.types import SAMPLE_RATE
+from avforensics.media.types import HOP, SAMPLE_RATE
 
 SILENCE = 0.0005 * 32768
 """Largest int16 amplitude that counts as silence: 0.0005 of full scale (arXiv 2412.00175)."""
+
+
+FAINTEST = -66.0
+"""Level (dB below full scale) of a frame's audio, without its mean, above which it is heard."""
+
+
+def is_heard(audio: np.ndarray) -> bool:
+    """Return True if any whole frame of audio, int16 (samples,), is louder than `FAINTEST`."""
+    frames = audio[: len(audio) // HOP * HOP].reshape(-1, HOP) / 32768
+    return bool((frames.var(axis=1) > 10 ** (FAINTEST / 10)).any())
 
 
 class LeadingSilence:

@@ -25,9 +25,9 @@ from avforensics.media.container import (
     picture_bound,
 )
 from avforensics.media.extent import lacks_index, state_of
-from avforensics.media.silence import SILENCE
+from avforensics.media.silence import is_heard
 from avforensics.media.survey import Survey, survey
-from avforensics.media.types import SAMPLE_RATE, Track
+from avforensics.media.types import HOP, SAMPLE_RATE, Track
 
 KINDS = ("video", "audio")
 # Dispositions of tracks that accompany a main track.
@@ -41,7 +41,11 @@ ASIDE = (
     | Disposition.still_image
     | Disposition.timed_thumbnails
 )
-ASIDE_TITLE = re.compile(r"comment|descri|kommentar|deskription|coment|narrat|karaoke", re.I)
+ASIDE_TITLE = re.compile(
+    r"comment|descri|kommentar|deskription|coment|narrat|karaoke|instrumental|isolated"
+    r"|music (and|&) effects|\bm ?& ?e\b|\bad\b|коммент|описани|解说|解説|评论",
+    re.I,
+)
 HANDLER = re.compile(r"handler|core media|gpac|l-smash|mainconcept|apple|iso", re.I)
 FEW = 6  # packets; a track with fewer packets contains still pictures, not video
 SLIDES = 2.0  # frames per second; a track with a lower rate is a slide show, not video
@@ -186,19 +190,19 @@ def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, sever
 
 
 def _sounds(path: str, number: int, found: Survey) -> bool:
-    """Return True if an audio track is not silent throughout, ignoring a DC offset."""
+    """Return True if an audio track is not silent throughout; noise of a recorder is silence."""
     with open_container(path) as container:
         stream = pick_stream(container, "audio", number)
         resampler = av.AudioResampler(format="s16", rate=SAMPLE_RATE)
-        low, high = 32767, -32768
+        rest = np.zeros(0, np.int16)
         mender = Mender(found.pieces[stream.index])
         for frame in decode(container, stream, Tally(), mender):
             frame.pts = None
             for piece in resampler.resample(frame):
-                samples = piece.to_ndarray()
-                low, high = min(low, int(samples.min())), max(high, int(samples.max()))
-            if high - low > 2 * SILENCE:
+                rest = np.concatenate([rest, piece.to_ndarray()[0]])
+            if is_heard(rest):
                 return True
+            rest = rest[len(rest) // HOP * HOP :]
     return False
 
 
