@@ -42,7 +42,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial = final.with_name(f".{final.stem[:100]}.{secrets.token_hex(4)}.partial{final.suffix}")
+    stem = shortened(final.stem, 100)
+    partial = final.with_name(f".{stem}.{secrets.token_hex(4)}.partial{final.suffix}")
     try:
         yield partial
         partial.replace(final)
@@ -53,6 +54,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def shortened(name: str, n_bytes: int) -> str:
+    """Return the start of a file name: at most ``n_bytes`` bytes, and no part of a character."""
+    return os.fsencode(name)[:n_bytes].decode("utf-8", "ignore")
 
 
 def write_text(path: str | os.PathLike, text: str, *, errors: str = "backslashreplace") -> None:

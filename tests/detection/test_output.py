@@ -14,7 +14,7 @@ from avforensics.detection.names import unique_name
 from avforensics.detection.output import OutputFolder, entry_of
 from avforensics.detection.record import RunRecord, record_of
 from avforensics.errors import ConfigError
-from avforensics.files import JsonLines, sha256_file
+from avforensics.files import JsonLines, sha256_file, write_text
 from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import Score, VideoResult
 from avforensics.scoring.tracks import FaceResult
@@ -196,13 +196,16 @@ def test_odd_values_survive(folder, tmp_path):
     assert np.isnan(np.load(folder / "testing_score.npy")).all()
 
 
-def test_names_are_unlike_each_other():
+def test_names_are_unlike_each_other(tmp_path):
     taken = set()
     paths = ["a/x.mp4", "b/x.mp4", "b/X.mkv", "b/x.webm", "-.mp4", ".mp4", "ü [1].mp4", "z" * 300]
-    for path in paths:
+    wide = "\U0001d5d4" * 62 + ".mp4"  # four bytes per character
+    for path in [*paths, f"a/{wide}", f"b/{wide}"]:
         name = unique_name(Path(path), taken)
         assert name.casefold() not in taken
         assert len(name) < 80
+        write_text(tmp_path / f"{name}.safetensors", "")  # no name is too long
         assert name[0] not in ".-"
         assert not set(name) & set("/[] ?#%")
         taken.add(name.casefold())
+    write_text(tmp_path / f"{'長' * 83}.mp4", "")  # nor is that of the temporary file

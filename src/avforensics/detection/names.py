@@ -7,9 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from avforensics.detection.inputs import file_key
-from avforensics.files import fingerprint
+from avforensics.files import fingerprint, shortened
 
-_LONGEST = 60  # characters; even at four bytes each, they fit into a file name
+_LONGEST = 60  # characters
+_MOST_BYTES = 180  # in UTF-8; file systems allow 255, including a hash and a suffix
 
 
 def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
@@ -29,7 +30,8 @@ def unique_name(path: Path, taken: Collection[str], key: str = "") -> str:
         Name of letters, digits, dots, hyphens and underscores. The first character is neither a dot
         nor a hyphen.
     """
-    name = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST].strip("._-") or "video"
+    name = re.sub(r"[^\w.-]+", "_", path.stem)[:_LONGEST]
+    name = shortened(name, _MOST_BYTES).strip("._-") or "video"
     if name.casefold() not in taken:
         return name
     digest = fingerprint(key or file_key(path))
