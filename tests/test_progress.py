@@ -1,4 +1,4 @@
-"""Occasional plain lines without a terminal."""
+"""Without a terminal, plain lines are logged occasionally."""
 
 import logging
 import re

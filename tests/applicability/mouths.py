@@ -53,7 +53,9 @@ def sung(n_frames: int, seed: int = 0, slower: int = 4) -> np.ndarray:
 
 
 def notes(seconds: float, vibrato: float = 0.3) -> np.ndarray:
-    """Make a tone with overtones that rises a scale in notes of 0.7 s; ``vibrato`` in semitones."""
+    """Make a tone with overtones that climbs a scale in notes of 0.7 s; ``vibrato`` in
+    semitones.
+    """
     time = np.arange(round(seconds * 16_000)) / 16_000
     steps = np.array([0, 2, 4, 5, 7, 5, 4, 2])[(time / 0.7).astype(int) % 8]
     semitones = steps + vibrato * np.sin(2 * np.pi * 5.5 * time)

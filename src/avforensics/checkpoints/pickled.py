@@ -121,7 +121,7 @@ def read_pickle(path: Path) -> Any:
     ------
     CheckpointError
         The file is missing or damaged, or names anything but numbers and scikit-learn classes.
-        Nothing that it names is called.
+        No function that the pickle names is called.
     """
     check_weight_file(path)
     try:

@@ -27,7 +27,7 @@ def check_weight_file(path: Path) -> None:
     Raises
     ------
     CheckpointError
-        The file is missing, empty, a saved web page or a Git LFS pointer.
+        The file is missing or empty, or is a saved web page or a Git LFS pointer.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")

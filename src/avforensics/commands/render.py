@@ -3,8 +3,8 @@
   avforensics render VIDEO --out FILE.mp4 results=OUT
   avforensics render VIDEO --out FILE.mp4 faces=auto scoring.windows=all checkpoint=...
 
-OUT is the folder of `avforensics detect save_features=true`; without results=OUT, the video is
-scored first. The MP4 file keeps the video's sound. Exit code 0: written; 1: the video cannot be
+OUT is the output folder of `avforensics detect save_features=true`; without results=OUT, the video
+is scored first. The MP4 file keeps the video's sound. Exit code 0: written; 1: the video cannot be
 scored; 2: wrong usage.
 """
 

@@ -93,7 +93,7 @@ def fit_evidence(
         return None, [], reason
     groups = [who(store[index]) for index in used]
     if len(set(groups)) < 2:
-        return None, [], "no evidence: all real videos show one person, but two are needed"
+        return None, [], "no evidence: all real videos show one person, but at least two are needed"
     evidence = Evidence.fit(
         [found[index].statistics for index in used],
         groups,

@@ -36,7 +36,7 @@ class FrameWatcher(Protocol):
     """Receives the frames of a video during the search for faces."""
 
     def watch(self, video: VideoReader, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield the frames; called again if a damaged video is read a second time."""
+        """Yield the frames; a damaged video that is read a second time calls this method again."""
 
     def found(self, detections: Detections, shots: ShotCuts) -> None:
         """Receive the faces in the next searched frame."""
