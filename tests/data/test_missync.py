@@ -18,7 +18,7 @@ def counted(n_frames=N):
 
 
 def frames_of(sound):
-    """Value in each frame of counted sound, away from the frame's edges."""
+    """Return the value in each frame of `counted` sound, away from the frame's edges."""
     return sound.reshape(-1, HOP)[:, HOP // 2] // 10
 
 

@@ -1,4 +1,4 @@
-"""Timing: the right picture and sound belong together for any clocks in the file."""
+"""Timing: picture and sound are paired correctly, whatever clocks the file has."""
 
 import os
 import struct

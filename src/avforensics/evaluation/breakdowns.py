@@ -1,4 +1,5 @@
-"""Results by group: does a detector work worse for some people or files, or flag them more often?
+"""Results by group: does a detector perform worse for some people or files, or flag them more
+often?
 
 Groups are the values of any column, such as gender, language, method or duration. Each group is
 compared with all other videos whose group is known, on the same resamples of identities. The

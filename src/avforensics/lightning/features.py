@@ -306,5 +306,5 @@ class FeatureData(pl.LightningDataModule):
             )
         if self.shift and not projection.linear:
             raise ConfigError(f"data.shift needs a linear projection, but {name} is not linear")
-        log.info("%s to %d numbers, fitted on %d windows", name, self.components, windows)
+        log.info("%s: %d components, fitted on %d windows", name, self.components, windows)
         return projection
