@@ -1,4 +1,4 @@
-"""`avforensics download` from a local server, and without an answer."""
+"""`avforensics download` from a local server, and from a server that does not answer."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""The measures of validation, with a network that knows the answer."""
+"""The measures of validation, with a network that reads the true delay from its input."""
 
 from types import SimpleNamespace
 
@@ -79,7 +79,7 @@ def test_a_clip_can_be_right_where_its_windows_are_not():
 
 @pytest.fixture(autouse=True)
 def unsaved(monkeypatch):
-    """Skip the check for saving, since the network that knows the answer is never saved."""
+    """Skip the check that networks can be saved, since `Oracle` never is."""
     monkeypatch.setattr("avforensics.lightning.sync.check_savable", lambda network: None)
 
 

@@ -172,7 +172,7 @@ def is_format(container: av.container.InputContainer, names: frozenset[str]) -> 
 def no_picture_above(pixels: int) -> Iterator[None]:
     """Treat frames of more than ``pixels`` pixels as damaged in the whole process.
 
-    Decoders count padded rows, so slightly smaller frames may be rejected too.
+    Decoders include padding in the size, so slightly smaller frames may be rejected too.
     """
     _bounds.append(pixels)
     try:

@@ -19,7 +19,7 @@ MOST_WRONG = Fraction(1, 2)  # s; a larger step is a break of the clock
 class Early(NamedTuple):
     """The time stamps of packets 0 to ``until - 1`` of a stream are ``by`` ticks too early.
 
-    The presentation time of packet ``correct`` needs no correction; -1 = there is no such packet.
+    The presentation time of packet ``correct`` needs no correction; -1 = no such packet.
     """
 
     until: int
