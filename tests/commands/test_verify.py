@@ -15,6 +15,7 @@ from avforensics.detection.record import digest_of, read_record, schema, text_of
 from avforensics.detection.rows import rows_of
 from avforensics.detection.verification import compare, local_checkpoint, shipped
 from avforensics.errors import ConfigError
+from avforensics.files import sha256_file
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,24 @@ def test_one_changed_byte_fails(avforensics, written, tmp_path, capsys):
         assert "WRONG" in capsys.readouterr().out
         flip(tmp_path / name, place)
     assert avforensics(*result) == 0
+
+
+def test_a_separate_audio_file_is_checked_too(avforensics, bundle, tmp_path, make_clip, capsys):
+    clip = make_clip(tmp_path / "clip.mp4", frames=30)
+    sound = make_clip(tmp_path / "sound.mp4", frames=30, seed=1)
+    (tmp_path / "list.csv").write_text(f"path,audio\n{clip},{sound}\n")
+    words = ("input=list.csv", "output_dir=out", f"checkpoint.bundle={bundle}", "device=cpu")
+    assert avforensics("detect", *words, "checkpoint=bundle") == 0
+    assert sha256_file(sound) in (tmp_path / "out/reports/clip.html").read_text()
+    result = ["verify", "result=out/results/clip.json"]
+    assert avforensics(*result) == 0
+    flip(sound, -1)
+    assert avforensics(*result) == 1
+    assert "audio WRONG" in " ".join(capsys.readouterr().out.split())
+    sound.rename(tmp_path / "moved, [1].mp4")
+    assert avforensics(*result) == 0
+    assert "give audio=FILE" in " ".join(capsys.readouterr().out.split())
+    assert avforensics(*result, "audio=moved, [1].mp4") == 1
 
 
 def test_numbers_of_another_video_are_found(avforensics, written, tmp_path, make_clip, capsys):
@@ -163,7 +182,8 @@ def test_a_result_of_an_older_version_is_read(avforensics, written, monkeypatch,
     first = {name: odd[name] for name in odd if name != "false_segments_per_minute"}
     later = ("false_segments_per_minute", "channels_last", "engine", "workers")
     of_then = {k: v for k, v in record["settings"].items() if k not in later}
-    first |= {"format": "avforensics.result/1", "settings": of_then}
+    file = {k: v for k, v in record["file"].items() if k != "audio_sha256"}
+    first |= {"format": "avforensics.result/1", "settings": of_then, "file": file}
     seal(first, earlier)
     assert read_record(earlier)["segments"][0]["loss"] == 0.7
     words = ("verify", f"result={earlier}", "recompute=true", "device=cpu", *NAMED)

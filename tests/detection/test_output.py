@@ -17,6 +17,7 @@ from avforensics.errors import ConfigError
 from avforensics.files import JsonLines, sha256_file, write_text
 from avforensics.scoring.outcome import Outcome, Segment
 from avforensics.scoring.result import Score, VideoResult
+from avforensics.scoring.source import Clip
 from avforensics.scoring.tracks import FaceResult
 
 
@@ -85,6 +86,20 @@ def test_why_something_is_done_again(folder, videos):
     remarks = ["scoring 4 videos again: scored with other settings (a 1 -> 2, b.c)"]
     assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}})[1] == remarks
     assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}}, resume=False) == (list("0123"), [])
+
+
+def test_a_changed_audio_file_is_scored_again(folder, videos):
+    sound = videos[0].with_suffix(".wav")
+    sound.write_bytes(b"sound")
+    clips = [Clip(videos[0], audio=sound)]
+    assert scored(folder, clips) == (["0"], [])
+    os.utime(sound, (1, 1))  # copied
+    assert scored(folder, clips) == ([], [])
+    sound.write_bytes(b"noise")
+    assert scored(folder, clips) == (
+        ["0"],
+        ["scoring 1 video again: the audio file has changed"],
+    )
 
 
 def test_missing_reports_are_made(folder, videos):

@@ -196,6 +196,12 @@ def test_an_excerpt_from_the_middle_is_small_upright_and_in_step(tmp_path):
     assert pictures[-1][180:].mean() > 200 and pictures[-1][:60].mean() < 50
     heard = decoded(tmp_path / "excerpt.mp4", "audio")
     assert abs(int(np.argmax(np.abs(heard) > 0.1)) - turn * 640) < 320
+    write_clip(tmp_path / "other.mp4", frames, sound[::-1].copy())  # the tone ends at 2 s
+    sizes["audio"] = tmp_path / "other.mp4"
+    excerpt = cut_excerpt(path, (0.0, 4.0), (np.arange(90) + 2.5) / 25, loss, **sizes)
+    (tmp_path / "excerpt.mp4").write_bytes(excerpt.data)
+    heard = np.abs(decoded(tmp_path / "excerpt.mp4", "audio").ravel()) > 0.1
+    assert heard[: (turn - 1) * 640].mean() > 0.5 and not heard[(turn + 3) * 640 :].any()
 
 
 @pytest.mark.parametrize("matrix", [UNTAGGED, Colorspace.ITU709])

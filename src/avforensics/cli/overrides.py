@@ -23,7 +23,7 @@ from avforensics.fields import escaped
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)", re.DOTALL)
 # Last parts of keys whose value is a file or folder.
 _PATH_NAMES = {"input", "output", "file", "folder", "root", "path", "dir", "list", "manifest"}
-_PATH_NAMES |= {"features", "calibration", "runs", "scores", "against", "video"}
+_PATH_NAMES |= {"features", "calibration", "runs", "scores", "against", "video", "audio"}
 _PATH_ENDINGS = ("_dir", "_path", "_file", "_folder", "_root", "_manifest", "_list")
 _PATH_GROUPS = ("checkpoint", "paths")
 _DELETION = re.compile(r"~[A-Za-z_][\w./@:-]*(=.*)?", re.DOTALL)

@@ -51,7 +51,7 @@ class VideoWork:
 
 def write_files(artifacts: Artifacts, task: Task, outcome: Outcome) -> Entry:
     """Write a video's files and return its journal entry."""
-    report, undrawn = artifacts.write(outcome, task.name)
+    report, undrawn = artifacts.write(outcome, task.name, task.clip.audio)
     record = artifacts.write_result(outcome, task.clip, task.size, task.name)
     return entry_of(task, outcome, record, report=report, undrawn=undrawn)
 

@@ -3,12 +3,12 @@
   avforensics verify OUT/results/NAME.json
   avforensics verify OUT/results/NAME.json video=FILE recompute=true
 
-Checks the file's schema and hash, and the hashes of the video, the weights and the calibration
-at their recorded paths; if they have moved, name them with video=, checkpoint.bundle= and
-calibration=. For results from strangers, recorded=false opens no path that the result names.
-Weights are never downloaded. With recompute=true, the video is scored again with the recorded
-settings, and every number is compared. Exit code 0: no check failed; 1: some failed; 2: wrong
-usage.
+Checks the file's schema and hash, and the hashes of the video, a separate audio file, the weights
+and the calibration at their recorded paths; if they have moved, name them with video=, audio=,
+checkpoint.bundle= and calibration=. For results from strangers, recorded=false opens no path that
+the result names. Weights are never downloaded. With recompute=true, the video is scored again with
+the recorded settings, and every number is compared. Exit code 0: no check failed; 1: some failed;
+2: wrong usage.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from avforensics.detection.judging import FALSE_SEGMENTS
 from avforensics.detection.record import read_record
 from avforensics.detection.verification import (
     Check,
+    check_audio,
     check_calibration,
     check_record,
     check_video,
@@ -59,10 +60,11 @@ ADDED = {
 def run(cfg: DictConfig) -> int:
     """Check ``cfg.result``."""
     record, checks = check_record(typed_path(cfg.result))
-    video, calibration = cfg.video, cfg.calibration
+    video, audio, calibration = cfg.video, cfg.audio, cfg.calibration
     checkpoint = {k: v for k, v in cfg.checkpoint.items() if v is not None}
     if cfg.recorded:
         video = video or _present(record["file"]["path"])
+        audio = audio or _present(record["file"]["audio"])
         checkpoint = checkpoint or local_checkpoint(record)
         calibration = calibration or _present((record["calibration"] or {}).get("file"))
     checkpoint = checkpoint or shipped(record)
@@ -71,7 +73,7 @@ def run(cfg: DictConfig) -> int:
         expected = record["calibration"]["sha256"]
         calibration = next((path for path in beside if sha256_or_none(path) == expected), None)
     found += check_calibration(record, calibration)
-    checks += [check_video(record, video), *found]
+    checks += [check_video(record, video), *check_audio(record, audio), *found]
     if cfg.recompute:
         files = {"input": video, "checkpoint": checkpoint, "calibration": calibration}
         lacking = [check.said for check in found if not check.passed]

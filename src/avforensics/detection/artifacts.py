@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -67,10 +68,17 @@ class Artifacts:
         paths = (self._path(*what.split("/"), name=name) for what in wanted if wanted[what])
         return all(path.is_file() for path in paths)
 
-    def write(self, outcome: Outcome, name: str) -> tuple[str | None, list[str]]:
+    def write(
+        self, outcome: Outcome, name: str, audio: Path | None = None
+    ) -> tuple[str | None, list[str]]:
         """Write the requested outputs of a scored video, after deleting older outputs.
 
         If a report or figure fails, a warning is added to the result, and the score is kept.
+
+        Parameters
+        ----------
+        audio : Path, optional
+            Separate audio file that was scored.
 
         Returns
         -------
@@ -91,7 +99,7 @@ class Artifacts:
         if self.features:
             save_features(outcome, self._path("features", name=name))
         wanted = {"figures": self._draw} if self.figures else {}
-        wanted |= {"report": self._write_report} if self.report else {}
+        wanted |= {"report": partial(self._write_report, audio=audio)} if self.report else {}
         undrawn = [what for what in wanted if not _tried(result, what, wanted[what], outcome, name)]
         release_after(result.features)
         written = self.report and "report" not in undrawn
@@ -135,13 +143,14 @@ class Artifacts:
         with _DRAWING:
             save_figures(outcome.result, self._path("figures", name=name))
 
-    def _write_report(self, outcome: Outcome, name: str) -> None:
+    def _write_report(self, outcome: Outcome, name: str, *, audio: Path | None) -> None:
         write_video_report(
             outcome,
             self._path("report", name=name),
             provenance=self.provenance,
             media_options=self.media,
             index_link="../index.html",
+            audio=audio,
         )
 
 

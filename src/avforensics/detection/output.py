@@ -35,6 +35,8 @@ SCORE_FILES = ("testing_score.npy", "testing_scores.npy")  # names in the publis
 # Maximum share of time for writing tables. Each table is rewritten as a whole to survive a kill.
 TABLE_SHARE = 0.05
 
+FileState = tuple[int | None, int | None]  # size and modification time
+
 
 @dataclass(frozen=True)
 class Task:
@@ -46,12 +48,15 @@ class Task:
         Name of the video's outputs, unique in the batch.
     size, mtime_ns : int or None
         Size and modification time of the file before it was read; None if it does not exist.
+    audio : tuple of (int or None) or None
+        Size and modification time of the separate audio file, if there is one.
     """
 
     clip: Clip
     name: str
     size: int | None
     mtime_ns: int | None
+    audio: FileState | None = None
 
     @property
     def path(self) -> Path:
@@ -202,9 +207,8 @@ class OutputFolder:
         reasons: Counter[str] = Counter()
         for key, clip in zip(self._keys, self.clips, strict=True):
             record, path = known.get(key), clip.path
-            size, mtime_ns = _stat(path)
-            stat = path, size, mtime_ns
-            reason = "" if record is None else self._why_again(record, *stat, described)
+            size, mtime_ns = stat = _stat(path)
+            reason = "" if record is None else self._why_again(record, clip, stat, described)
             if record is not None and reason is None:
                 self._records[key] = record
                 if "segments" in record:  # earlier versions wrote different columns
@@ -217,7 +221,8 @@ class OutputFolder:
                 self._outdated.add(key)
             name = record["name"] if record else unique_name(path, taken, key)
             taken.add(name.casefold())
-            self.tasks.append(Task(clip, name, size, mtime_ns))
+            audio = None if clip.audio is None else _stat(clip.audio)
+            self.tasks.append(Task(clip, name, size, mtime_ns, audio))
             if reason:
                 reasons[reason] += 1
         if self._journal.damaged:
@@ -232,9 +237,8 @@ class OutputFolder:
     def _why_again(
         self,
         record: Mapping[str, Any],
-        path: Path,
-        size: int | None,
-        mtime_ns: int | None,
+        clip: Clip,
+        stat: FileState,
         described: Mapping[str, Mapping[str, Any]],
     ) -> str | None:
         """Return why a finished video has to be scored again; None if its result is kept."""
@@ -247,12 +251,14 @@ class OutputFolder:
         if record["settings"] != self._digest:
             changes = _changes(described.get(record["settings"], {}), self._settings)
             return f"scored with other settings ({changes})"
-        if size != record["size"]:
+        before = record["size"], record["mtime_ns"]
+        if _has_changed(clip.path, stat, before, record["row"]["sha256"]):
             return "the file has changed"
-        # the time alone does not matter: the file may be a copy
-        unlike = mtime_ns != record["mtime_ns"]
-        if unlike and sha256_or_none(path) != record["row"]["sha256"]:
-            return "the file has changed"
+        if clip.audio is not None:
+            audio = record.get("audio", {})  # earlier versions did not record the audio file
+            before = audio.get("size"), audio.get("mtime_ns")
+            if _has_changed(clip.audio, _stat(clip.audio), before, audio.get("sha256")):
+                return "the audio file has changed"
         if status in FACELESS:  # no report to make: no face was found
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
@@ -285,6 +291,10 @@ def entry_of(
         "segments": [segment.row() | {"path": row["path"]} for segment in outcome.segments],
         "dropped": {} if outcome.found is None else dict(outcome.found.dropped),
     }
+    if task.audio is not None:
+        size, mtime_ns = task.audio
+        sha256 = record["file"]["audio_sha256"]
+        optional["audio"] = {"size": size, "mtime_ns": mtime_ns, "sha256": sha256}
     return {
         "video": clip_key(task.clip),
         "name": task.name,
@@ -296,12 +306,18 @@ def entry_of(
     }
 
 
-def _stat(path: Path) -> tuple[int | None, int | None]:
+def _stat(path: Path) -> FileState:
     try:
         found = path.stat()
     except (OSError, ValueError):
         return None, None
     return found.st_size, found.st_mtime_ns
+
+
+def _has_changed(path: Path, now: FileState, before: FileState, sha256: str | None) -> bool:
+    """Return True if the size of a file differs, or its time and its content."""
+    # the time alone does not matter: the file may be a copy
+    return now[0] != before[0] or (now[1] != before[1] and sha256_or_none(path) != sha256)
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avforensics.errors import ConfigError
-from avforensics.files import fingerprint, write_text
+from avforensics.files import fingerprint, sha256_or_none, write_text
 from avforensics.report.statements import LIMITS
 from avforensics.scoring.offset import constant_offset
 from avforensics.scoring.outcome import Outcome
@@ -74,6 +74,7 @@ def record_of(outcome: Outcome, clip: Clip, size: int | None, run: RunRecord) ->
             "start": clip.start,
             "duration": clip.duration,
             "audio": None if clip.audio is None else str(clip.audio),
+            "audio_sha256": None if clip.audio is None else sha256_or_none(clip.audio),
         },
         "media": None if result.media is None else asdict(result.media),
         "tracks": [

@@ -61,6 +61,12 @@ def check_video(record: Mapping[str, Any], video: str | PathLike | None) -> Chec
     return _checked("video", video, expected, "video=FILE")
 
 
+def check_audio(record: Mapping[str, Any], audio: str | PathLike | None) -> list[Check]:
+    """Check that ``audio`` is the separate audio file that was scored, if there was one."""
+    expected = record["file"].get("audio_sha256")  # earlier files have no hash of the audio
+    return [] if expected is None else [_checked("audio", audio, expected, "audio=FILE")]
+
+
 def check_weights(
     record: Mapping[str, Any], checkpoint: Mapping[str, Any]
 ) -> tuple[list[Check], Sequence[Path]]:

@@ -114,6 +114,7 @@ def cut_excerpt(
     long_side: int,
     options: MediaOptions,
     intact: bool = False,
+    audio: str | os.PathLike | None = None,
 ) -> Excerpt:
     """Copy or re-encode the part of a video that `choose_segment` chooses.
 
@@ -128,6 +129,8 @@ def cut_excerpt(
         Options that name the streams to use.
     intact : bool
         Whether the file was read without damage. If so, a small video stream is copied unchanged.
+    audio : str or PathLike, optional
+        Separate audio file, whose audio is used instead of that of the video.
 
     Raises
     ------
@@ -141,9 +144,12 @@ def cut_excerpt(
             size, origin = (video.width, video.height), video.origin
             frames = _copyable(path, video, last, long_side) if intact and first == 0 else None
         with AudioReader(
-            path, stream=options.audio_stream, origin=origin, skip=first * HOP
-        ) as audio:
-            sound = _samples(audio, ((last - first) if frames is None else frames) * HOP)
+            audio or path,
+            stream=options.audio_stream,
+            origin=None if audio else origin,
+            skip=first * HOP,
+        ) as reader:
+            sound = _samples(reader, ((last - first) if frames is None else frames) * HOP)
         with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "excerpt.mp4"
             if frames is None:

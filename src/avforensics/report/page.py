@@ -10,6 +10,7 @@ import numpy as np
 
 from avforensics.colours import CIVIDIS
 from avforensics.errors import MediaError
+from avforensics.files import sha256_or_none
 from avforensics.media.types import FPS, MediaOptions, MediaReport
 from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.annotations import boxes_of, notes_of, segments_of
@@ -44,6 +45,7 @@ def write_video_report(
     media_options: MediaOptions | None = None,
     clip_seconds: float = 60.0,
     index_link: str | None = None,
+    audio: str | os.PathLike | None = None,
 ) -> Path:
     """Write the page on a scored video, which loads no other files, and return its path.
 
@@ -67,6 +69,8 @@ def write_video_report(
         embedded.
     index_link : str, optional
         Relative path from the page to the index of the batch.
+    audio : str or PathLike, optional
+        Separate audio file that was scored, which the player plays.
 
     Raises
     ------
@@ -87,6 +91,7 @@ def write_video_report(
             long_side=CLIP_SIDE,
             options=media,
             intact=_intact(result.media),
+            audio=audio,
         )
     except MediaError as error:  # the file is gone or has changed: show the plots without a player
         missing = error.reason
@@ -94,6 +99,9 @@ def write_video_report(
     data = _data(outcome, curves, duration, excerpt)
     # without a rate, segments are merely the parts of the video with the highest losses
     marked = outcome.segments if outcome.segments_per_minute else ()
+    separate = {}
+    if audio is not None:
+        separate = {"audio": str(audio), "audio_sha256": sha256_or_none(audio)}
     scored = coverage(result, duration, [face.result for face in faces])
     if result.evidence is not None:
         scored.append(
@@ -107,7 +115,12 @@ def write_video_report(
     return write_page(
         out,
         "page.html",
-        provenance={"file": str(result.path), "sha256": result.sha256, **provenance},
+        provenance={
+            "file": str(result.path),
+            "sha256": result.sha256,
+            **separate,
+            **provenance,
+        },
         title=result.path.name,
         index_link=index_link,
         result=result,
