@@ -74,7 +74,7 @@ def test_backslashes_separate_folders_unless_a_file_has_them(tmp_path):
     assert [row.path for row in found] == [str(tmp_path / name) for name in ("a\\b.mp4", "c/d.mp4")]
 
 
-@pytest.mark.parametrize("name", ["out.csv", "deep/out.csv", "out.parquet"])
+@pytest.mark.parametrize("name", ["out.csv", "deep/out.csv", "out.parquet", "out.arrow"])
 def test_written_and_read_back(tmp_path, name):
     manifest = Manifest.read(write(tmp_path, FULL))
     manifest.write(tmp_path / name)

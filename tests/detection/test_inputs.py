@@ -119,7 +119,7 @@ def test_a_name_that_begins_with_a_tilde(here):
     assert paths("list.txt") == paths([*map(str, several)]) == several
 
 
-@pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.txt", "m.parquet"])
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.txt", "m.parquet", "m.arrow"])
 def test_rows_of_a_manifest(here, name, caplog):
     (here / "l").mkdir()
     touch("l/a.mp4", "here.mp4")
@@ -129,7 +129,7 @@ def test_rows_of_a_manifest(here, name, caplog):
         Row(str(here / "l/b c.mp4"), 1, audio=str(here / "l/b c.wav")),
         Row(str(here / "l/a.mp4"), 1),
     ]
-    if name.endswith(".parquet"):
+    if name.endswith(("parquet", "arrow")):
         pytest.importorskip("pyarrow")
     Manifest(rows).write(here / "l" / name)
     assert list_inputs(f"l/{name}") == [

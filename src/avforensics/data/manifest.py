@@ -104,7 +104,7 @@ class Manifest:
         return cls(rows, path)
 
     def write(self, path: str | Path) -> None:
-        """Write CSV or Parquet, according to the file name.
+        """Write CSV, Parquet or Arrow, according to the file name.
 
         Paths below the manifest's folder are written relative to it, others as absolute paths.
         """

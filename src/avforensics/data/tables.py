@@ -1,4 +1,4 @@
-"""Read tables as text: CSV in its many forms, or Parquet if pyarrow is installed.
+"""Read tables as text: CSV in its many forms, or Parquet and Arrow if pyarrow is installed.
 
 Manifests, lists and tables of scores share one reader. It accepts UTF-8 (with or without a
 byte-order mark), UTF-16, Windows-1252 and Latin-1; commas, semicolons, tabs or bars as separators;
@@ -21,9 +21,10 @@ from avforensics import tables
 from avforensics.errors import ManifestError, first_line
 from avforensics.files import atomic_path
 
-PARQUET = {".parquet", ".pq"}
 ARROW = ".arrow"
-TABLES = {".csv", ".tsv", ".tab", *PARQUET}
+PARQUET = {".parquet", ".pq"}
+COLUMNAR = {ARROW, *PARQUET}
+TABLES = {".csv", ".tsv", ".tab", *COLUMNAR}
 LISTS = {".txt", ".lst"}
 SEPARATORS = ",;\t|"
 # Accepted names for the column that holds the paths of files.
@@ -154,7 +155,7 @@ def read_table(path: str | Path) -> Table:
         The file is missing, empty or unreadable, or a row has more or fewer cells than the header.
     """
     path = Path(path)
-    if path.suffix.lower() in {ARROW, *PARQUET}:
+    if path.suffix.lower() in COLUMNAR:
         return _read_columns(path)
     return parse_table(read_text(path))
 
@@ -164,7 +165,7 @@ def read_source(path: str | Path) -> Table | Text:
 
     Raises ManifestError as `read_table` does.
     """
-    if Path(path).suffix.lower() in PARQUET:
+    if Path(path).suffix.lower() in COLUMNAR:
         return read_table(path).with_path()
     source = read_text(path)
     stream, _, separator = _lines(source.text)
@@ -238,21 +239,26 @@ def parse_table(source: Text) -> Table:
 def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write a table atomically; None becomes an empty cell.
 
-    CSV is UTF-8. Bytes of file names that are not UTF-8 are written unchanged; a byte-order mark
-    then declares the rest as UTF-8.
+    The suffix determines the format, as in `read_table`. CSV is UTF-8. Bytes of file names that are
+    not UTF-8 are written unchanged; a byte-order mark then declares the rest as UTF-8.
 
     Raises
     ------
     ManifestError
-        Parquet is requested, but pyarrow is not installed.
+        Parquet or Arrow is requested, but pyarrow is not installed.
     """
     rows = list(rows)
     with atomic_path(path) as partial:
-        if partial.suffix.lower() in PARQUET:
+        if partial.suffix.lower() in COLUMNAR:
             arrow = _pyarrow(Path(path))
             columns = list(zip(*rows, strict=True)) or [()] * len(header)
             text = [arrow.array(column, arrow.string()) for column in columns]
-            arrow.parquet.write_table(arrow.Table.from_arrays(text, names=list(header)), partial)
+            table = arrow.Table.from_arrays(text, names=list(header))
+            if partial.suffix.lower() == ARROW:
+                with arrow.ipc.new_stream(str(partial), table.schema) as stream:
+                    stream.write_table(table)
+            else:
+                arrow.parquet.write_table(table, partial)
             return
         text = tables.Table([header, *rows]).csv()
         try:
@@ -355,6 +361,6 @@ def _pyarrow(path: Path) -> Any:
         import pyarrow.parquet
     except ImportError:
         raise ManifestError(
-            f"{path}: Parquet needs pyarrow: pip install 'avforensics[parquet]', or use a .csv file"
+            f"{path}: needs pyarrow: pip install 'avforensics[parquet]', or use a .csv file"
         ) from None
     return pyarrow

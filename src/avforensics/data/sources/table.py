@@ -8,5 +8,5 @@ from avforensics.data.manifest import Manifest
 
 
 def table(root: str | Path) -> Manifest:
-    """Read a manifest in CSV or Parquet; ``root`` is the file."""
+    """Read a manifest in CSV, Parquet or Arrow; ``root`` is the file."""
     return Manifest.read(root)
