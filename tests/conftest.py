@@ -83,11 +83,14 @@ def avforensics(monkeypatch) -> Callable[..., int]:
 
 @pytest.fixture
 def refusal(avforensics, capsys) -> Callable[..., str]:
-    """Run a command line that must end with one sentence on stderr; return the sentence."""
+    """Run a command line that must end with one sentence on stderr; return the sentence.
 
-    def run(*words: object) -> str:
+    ``refusal(*words, by=avforensics)``; ``by`` may be another function that runs a command line.
+    """
+
+    def run(*words: object, by: Callable[..., int] = avforensics) -> str:
         capsys.readouterr()
-        assert avforensics(*words) == 2
+        assert by(*words) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1, said
         return said

@@ -129,11 +129,9 @@ class Progress:
         log.info("%s", text, extra=ON_BAR)
 
 
-def tracked(
-    items: Iterable[Item], title: str, *, total: int, unit: str = "clips"
-) -> Iterator[Item]:
+def tracked(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
     """Yield the items; each counts as finished when the next one is requested."""
-    with Progress(title, total, unit=unit) as progress:
+    with Progress(title, total) as progress:
         for item in items:
             yield item
             progress.advance()

@@ -86,21 +86,21 @@ def test_forgeries_have_the_pictures_of_the_clip_and_other_sound(shown):
         assert correlation < 0.9
 
 
-def test_an_earlier_demo_stays_where_the_video_is_wrong(shown, tmp_path, capfd):
+def test_an_earlier_demo_stays_where_the_video_is_wrong(shown, tmp_path, refusal):
     out = shown.parent
-    assert run(f"video={tmp_path / 'none.mp4'}", f"output_dir={out}") == 2
-    assert "none.mp4: no such file" in capfd.readouterr().err
-    assert run(f"video={shown / 'videos' / 'jump.mp4'}", f"output_dir={out}") == 2
-    assert "which demo deletes and rewrites" in capfd.readouterr().err
+    for video, said in (
+        (tmp_path / "none.mp4", "none.mp4: no such file"),
+        (shown / "videos" / "jump.mp4", "which demo deletes and rewrites"),
+    ):
+        assert said in refusal(f"video={video}", f"output_dir={out}", by=run)
     assert (shown / "index.html").is_file()
 
 
-def test_a_video_without_a_face_or_too_short_is_one_sentence(tmp_path, make_video, capfd):
+def test_a_video_without_a_face_or_too_short_is_one_sentence(tmp_path, make_video, refusal):
     for frames, said in ((50, "no face was found"), (LEAST - 1, "too short: 1.16 s with sound")):
         video = make_video(n_frames=frames)
-        assert run(f"video={video}", f"output_dir={tmp_path / 'out'}") == 2
-        err = capfd.readouterr().err
-        assert f"{video}: {said}" in err and err.strip().count("\n") == 0, err
+        output = f"output_dir={tmp_path / 'out'}"
+        assert f"{video}: {said}" in refusal(f"video={video}", output, by=run)
 
 
 def test_without_a_video_a_synthetic_head_stands_in(tmp_path, monkeypatch, capsys):
@@ -152,7 +152,7 @@ def test_a_long_video_begins_where_a_face_is_and_lends_its_own_sound(
     video = make_video(n_frames=150)
     looked = []
 
-    def find(path, settings, *, start_frame=0, max_frames=None):
+    def find(path, *, start_frame=0, max_frames=None):
         looked.append((start_frame, max_frames))
         tracks = (range(max_frames),) if start_frame == 50 else ()
         return Faces(96, 96, 150, tracks, {}, detector="00")

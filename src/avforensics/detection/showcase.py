@@ -21,7 +21,6 @@ from avforensics.detection.judging import Judge
 from avforensics.detection.verdict import judge_outcome
 from avforensics.errors import MediaError
 from avforensics.faces.find import find_faces
-from avforensics.faces.settings import FaceSettings
 from avforensics.media.audio import AudioReader
 from avforensics.media.types import FPS, HOP
 from avforensics.media.video import VideoReader
@@ -32,7 +31,7 @@ from avforensics.report.side_by_side import Entry, write_side_by_side
 from avforensics.scoring.outcome import Outcome
 
 SCORED_SIDE, SHOWN_SIDE = 960, 480  # longer side in pixels of scored files and of played files
-PLACES = (0.0, 0.25, 0.5, 0.75)  # positions to search in a long video, as fractions
+POSITIONS = (0.0, 0.25, 0.5, 0.75)  # positions to search in a long video, as fractions
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,9 @@ class Showcase:
         Forgeries that could not be made, and the reasons.
     """
 
-    def __init__(
-        self,
-        video: Path,
-        folder: Path,
-        *,
-        seconds: float = 10.0,
-        find: FaceSettings | None = None,
-    ) -> None:
+    def __init__(self, video: Path, folder: Path, *, seconds: float = 10.0) -> None:
         self.video = video
         self.folder = folder
-        self.find = find or FaceSettings()
         self.start = 0.0
         self.left_out: list[str] = []
         self.shown: list[Shown] = []
@@ -93,7 +84,7 @@ class Showcase:
             The video cannot be read, its audio is too short, or it shows no usable face.
         """
         versions, paths = self._write()
-        faces = find_faces(paths[0], self.find)
+        faces = find_faces(paths[0])
         if not faces.tracks:
             raise MediaError(self.video, faceless(faces))
         scorer = VideoScorer(scorer.detector, scorer.options, finder=lambda *_, **options: faces)
@@ -175,9 +166,9 @@ class Showcase:
             declared = round((video.declared or 0) * FPS)
         if declared <= self._count:
             return 0
-        places = [round(share * (declared - self._count)) for share in PLACES]
+        places = [round(share * (declared - self._count)) for share in POSITIONS]
         for first in places:
-            found = find_faces(self.video, self.find, start_frame=first, max_frames=self._count)
+            found = find_faces(self.video, start_frame=first, max_frames=self._count)
             if any(2 * len(track) >= self._count for track in found.tracks):
                 return first
         return places[0]

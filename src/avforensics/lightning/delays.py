@@ -14,6 +14,8 @@ from avforensics.lightning.forecast import draw_delays
 from avforensics.media.types import HOP
 from avforensics.models.sync import CROP_SAMPLES, SyncNetwork
 
+CHUNK = 32  # frames, windows or crops that pass through the network at a time
+
 
 @dataclass(frozen=True)
 class DelayErrors:
@@ -27,7 +29,7 @@ class DelayErrors:
     loss: Tensor  # float (): mean over windows of the negative log-softmax at the true delay
 
 
-def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int = 32) -> Tensor:
+def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor) -> Tensor:
     """Compute one clip's rows of delay logits as in scoring (method Sec. 1).
 
     The sound is padded with ``max_delay`` frames of zeros on both sides. The candidates of window k
@@ -39,8 +41,6 @@ def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int
         Network in evaluation mode.
     frames : uint8 tensor, (T, H, W, 3)
     audio : int16 tensor, (T * 640,)
-    chunk : int
-        Number of frames, windows or crops that pass through the network at a time.
 
     Returns
     -------
@@ -49,14 +49,14 @@ def clip_rows(network: SyncNetwork, frames: Tensor, audio: Tensor, *, chunk: int
     pad = network.max_delay * HOP
     crops = F.pad(audio.float(), (pad, pad)).unfold(0, CROP_SAMPLES, HOP)
     pictures = frames.permute(0, 3, 1, 2)
-    features = torch.cat([network.visual.frames(part.float()) for part in pictures.split(chunk)])
+    features = torch.cat([network.visual.frames(part.float()) for part in pictures.split(CHUNK)])
     sound = []
-    for part in crops.split(chunk):
+    for part in crops.split(CHUNK):
         with torch.autocast(part.device.type, enabled=False):
             log_mel = network.log_mel(part)
         sound.append(network.fusion.audio_tokens(network.audio(log_mel)))
-    video = network.video_tokens(features, chunk=chunk)
-    return network.delay_rows(video, torch.cat(sound), chunk=chunk).float()
+    video = network.video_tokens(features, chunk=CHUNK)
+    return network.delay_rows(video, torch.cat(sound), chunk=CHUNK).float()
 
 
 def delay_errors(rows: Tensor) -> DelayErrors:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 N_FFT = 512
+N_MELS = 80  # bands between 0 and 8000 Hz, with Slaney scale and area norm (librosa's defaults)
 WINDOW = 320
 STRIDE = 160
 PUBLISHED_FLOOR = 1e-20
@@ -24,8 +25,6 @@ class LogMel(nn.Module):
 
     Parameters
     ----------
-    n_mels : int
-        Mel bands between 0 and 8000 Hz, with Slaney scale and area norm (librosa's defaults).
     floor : float
         Value added before the logarithm. With the published 1e-20, digital silence becomes -46, far
         below any sound; new networks may use a floor near the quietest real audio.
@@ -35,9 +34,7 @@ class LogMel(nn.Module):
         None = as published.
     """
 
-    def __init__(
-        self, *, n_mels: int = 80, floor: float = PUBLISHED_FLOOR, depth: float | None = None
-    ) -> None:
+    def __init__(self, *, floor: float = PUBLISHED_FLOOR, depth: float | None = None) -> None:
         super().__init__()
         if not floor > 0:
             raise ValueError(f"floor must be > 0, got {floor}")
@@ -46,10 +43,10 @@ class LogMel(nn.Module):
         self.floor = floor
         self.depth = depth
         banks = melscale_fbanks(
-            N_FFT // 2 + 1, 0.0, 8000.0, n_mels, 16_000, norm="slaney", mel_scale="slaney"
+            N_FFT // 2 + 1, 0.0, 8000.0, N_MELS, 16_000, norm="slaney", mel_scale="slaney"
         )
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
-        self.register_buffer("banks", banks.T.contiguous(), persistent=False)  # (n_mels, 257)
+        self.register_buffer("banks", banks.T.contiguous(), persistent=False)  # (80, 257)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Transform crops.
@@ -60,7 +57,7 @@ class LogMel(nn.Module):
 
         Returns
         -------
-        Tensor, (B, 1, n_mels, 20)
+        Tensor, (B, 1, 80, 20)
         """
         spectrum = torch.stft(
             crops.float(),
