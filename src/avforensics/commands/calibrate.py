@@ -25,6 +25,7 @@ from avforensics.checkpoints import Models, load_models
 from avforensics.detection.faces import FaceOptions
 from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError, ManifestError, MediaError
+from avforensics.evaluation.benchmark import also_trained
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.checks import as_scored, check_network
 from avforensics.evaluation.populations import (
@@ -33,6 +34,7 @@ from avforensics.evaluation.populations import (
     fit_likelihood,
     fit_segments,
     forgeries,
+    selection,
     traces,
 )
 from avforensics.evaluation.setting import scoring_setting
@@ -195,9 +197,7 @@ def named_fakes(cfg: DictConfig, reals: FeatureStore) -> tuple[FeatureStore, lis
             f"fakes.features={store.folder}: its features come from a different network than those "
             "of the real videos"
         )
-    category = cfg.fakes.category
-    kinds = list(category) if isinstance(category, ListConfig) else category
-    return store, forgeries(store, split=cfg.fakes.split, category=kinds)
+    return store, forgeries(store, split=cfg.fakes.split, category=cfg.fakes.category)
 
 
 def other_set(scoring: Scoring, calibration: Calibration) -> tuple[Calibration, list[float]]:
@@ -236,17 +236,8 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
     """
     chosen = [index for index in choose(store, split=split) if store[index].label == 0]
     if not chosen:
-        where = f" in split {split}" if split else ""
-        raise ManifestError(f"{store.folder}: no real videos{where}")
-    people = {entry.identity for entry in store if entry.split in trained and entry.identity}
-    shared = sorted(
-        {
-            store[index].identity or store[index].path
-            for index in chosen
-            if store[index].identity in people or store[index].split in trained
-        }
-    )
-    if shared:
+        raise ManifestError(f"{store.folder}: no real videos{selection(split)}")
+    if shared := sorted(also_trained(map(store.__getitem__, chosen), store, trained)):
         raise ManifestError(
             f"{len(shared)} identities are in both the calibration and a training split "
             f"({', '.join(trained)}), e.g. {shared[0]}; set another select.split"

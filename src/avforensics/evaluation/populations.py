@@ -139,13 +139,17 @@ def forgeries(store: FeatureStore, *, split: Names = None, category: Names = Non
     wanted = fits(split, category)
     chosen = [index for index, entry in enumerate(store) if entry.label == 1 and wanted(entry)]
     if not chosen:
-        asked = [
-            f" {words} {' or '.join([names] if isinstance(names, str) else names)}"
-            for words, names in (("of category", category), ("in split", split))
-            if names
-        ]
-        raise ManifestError(f"{store.folder}: no forgeries{''.join(asked)}")
+        raise ManifestError(f"{store.folder}: no forgeries{selection(split, category)}")
     return chosen
+
+
+def selection(split: Names = None, category: Names = None) -> str:
+    """Format a selection for messages, e.g. `` of category a or b in split test``."""
+    return "".join(
+        f" {words} {' or '.join([names] if isinstance(names, str) else names)}"
+        for words, names in (("of category", category), ("in split", split))
+        if names
+    )
 
 
 def fit_likelihood(
