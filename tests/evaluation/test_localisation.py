@@ -1,5 +1,8 @@
 """Planted segments are found, and the metrics equal counts by hand."""
 
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -12,7 +15,10 @@ from avforensics.evaluation.localisation import (
     propose_segments,
     window_labels,
 )
+from avforensics.evaluation.segments import localise
+from avforensics.evaluation.stored_score import StoredScore
 from avforensics.scoring.own_delay import SLIDING, off_own_delay
+from avforensics.scoring.result import Steps
 
 
 def _video(rng, n=240, segment=(80, 110), rise=1.0):
@@ -86,6 +92,20 @@ def test_another_delay_or_none_stands_out_and_a_flat_or_padded_row_does_not():
     (best, *_) = propose_segments(curve, np.arange(200))
     assert abs(best[0] - 62 / 25) < 0.1
     assert abs(best[1] - 92 / 25) < 0.1
+
+
+def test_the_curve_of_the_own_delay_begins_with_the_first_scored_window():
+    rows = np.zeros((120, 31))
+    rows[:, 20] = 4.0
+    rows[50:80, 20], rows[50:80, 8] = 0.0, 4.0
+    scored = np.arange(1, 120)
+    loss = np.zeros(len(scored))
+    steps = Steps(scored, loss, loss, rows[1:])
+    store = MagicMock()
+    store.__getitem__.return_value = SimpleNamespace(label=1, segments=[(52 / 25, 82 / 25)])
+    store.logits.return_value, store.valid_audio.return_value = rows, np.ones(120, bool)
+    found = localise(store, [StoredScore(0, steps=steps)], 0.0)
+    assert found["own_delay"]["window_auc"] == 1, "each window outside ranks below those inside"
 
 
 def test_windows_of_one_kind_have_no_auc():

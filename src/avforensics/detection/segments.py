@@ -15,9 +15,9 @@ from avforensics.scoring.result import Steps
 from avforensics.scoring.speakers import within
 
 EDGE = 5  # windows over which the ends of a segment are smoothed; closer windows share frames
-RELATIVE = 3  # segments per video if no threshold is known
-RELATIVE_SECONDS = 10.0  # without a threshold, minimum length of a video
-SHORTEST = FPS  # without a threshold, minimum number of windows in a segment
+MOST_SEGMENTS = 3  # without a threshold, maximum number of segments per video
+SHORTEST_VIDEO = 10 * FPS  # without a threshold, minimum number of windows in a video
+SHORTEST_SEGMENT = FPS  # without a threshold, minimum number of windows in a segment
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _means(values: np.ndarray, length: int) -> np.ndarray:
 def _standing_out(parts: Sequence[_Losses]) -> list[Segment]:
     """Find segments that stand out among all parts; each lies within one run of windows."""
     runs = [(part, run) for part in parts for run in _runs(part.window) if len(run)]
-    if sum(len(run) for _, run in runs) < RELATIVE_SECONDS * FPS:
+    if sum(len(run) for _, run in runs) < SHORTEST_VIDEO:
         return []
     # Runs are concatenated with gaps, which no segment may span.
     ends = np.cumsum([len(run) + 1 for _, run in runs])
@@ -179,7 +179,12 @@ def _standing_out(parts: Sequence[_Losses]) -> list[Segment]:
         [end - 1 - len(run) + np.arange(len(run)) for end, (_, run) in zip(ends, runs, strict=True)]
     )
     proposed = propose_segments(
-        loss, place, count=RELATIVE, min_windows=SHORTEST, overlap=0.01, over_gaps=False
+        loss,
+        place,
+        count=MOST_SEGMENTS,
+        min_windows=SHORTEST_SEGMENT,
+        overlap=0.01,
+        over_gaps=False,
     )
     found = []
     for start, end in np.rint((proposed[:, :2] - window_seconds(0)) * FPS).astype(int):
