@@ -101,7 +101,7 @@ class Artifacts:
         wanted = {"figures": self._draw} if self.figures else {}
         wanted |= {"report": partial(self._write_report, audio=audio)} if self.report else {}
         undrawn = [what for what in wanted if not _tried(result, what, wanted[what], outcome, name)]
-        release_after(result.features)
+        release_after(outcome.n_windows)
         written = self.report and "report" not in undrawn
         return PLACES["report"].format(name) if written else None, undrawn
 

@@ -24,7 +24,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
     policy = scorer.detector.policy
     evidence = None if judge is None else judge.calibration.evidence
     measure_outcome(outcome, policy, None if evidence is None else evidence.delay_frequency)
-    release_after(outcome.result.features)
+    release_after(outcome.n_windows)
     if judge is not None:
         scored = sum(bool(face.result.scores) for face in outcome.faces)
         outcome.calibrated = judge.judge(
@@ -35,7 +35,7 @@ def judge_outcome(outcome: Outcome, scorer: VideoScorer, judge: Judge | None) ->
         for face in outcome.faces:
             judge.judge(face.result, cropped=True)
     _note_curves(outcome, policy)
-    release_after(outcome.result.features)
+    release_after(outcome.n_windows)
     if policy.windows != "all" or outcome.result.not_applicable:
         return
     if judge is not None and judge.segment_threshold is not None:

@@ -13,8 +13,8 @@ from avforensics.applicability import DEFAULT_LIMITS, Limits
 from avforensics.checkpoints import Models
 from avforensics.errors import ConfigError
 from avforensics.media.types import MediaOptions
-from avforensics.scoring import memory
 from avforensics.scoring.extractor import Extraction, FeatureExtractor, Progress, trained_recipe
+from avforensics.scoring.memory import release_after
 from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.sequences import SequencePolicy, check_lams, score_features
@@ -137,6 +137,6 @@ class ClipScorer:
         result.steps, result.scores = score_features(
             features, self.models.distribution, self.models.activation, self.policy, self.lams
         )
-        memory.release_after(features)
+        release_after(features.n_windows)
         if not all(np.isfinite(score.score) for score in result.scores):
             result.warnings.append("the score is not finite")

@@ -20,8 +20,8 @@ from avforensics.media.reader import MIN_FRAMES, MediaStream, open_media
 from avforensics.media.types import Block, MediaOptions, MediaReport
 from avforensics.models.projection import Projection
 from avforensics.models.sync import SyncNetwork
-from avforensics.scoring import memory
 from avforensics.scoring.engine import Engine
+from avforensics.scoring.memory import release_after
 from avforensics.scoring.result import Features
 from avforensics.scoring.runtime import DEFAULT_RUNTIME, RuntimeOptions
 from avforensics.scoring.source import AHEAD, Clip, Source, SpanQueue, read_ahead
@@ -106,7 +106,6 @@ class FeatureExtractor:
         self.readers = runtime.readers or (4 if self.engine.device.type == "cuda" else 1)
         self.mix_clips = mix_clips
         self.max_windows = max_windows
-        self._unreleased = 0  # windows since freed memory was last released
         self.max_delay = sync.max_delay
         self.media = MediaOptions(
             size=sync.size,
@@ -249,10 +248,7 @@ class FeatureExtractor:
             pending.seconds += share * span.n_windows
             if progress is not None:
                 progress(pending.source.clip, span.first_window + span.n_windows)
-        self._unreleased += n_windows
-        if self._unreleased >= memory.EVERY:
-            memory.release_freed()
-            self._unreleased = 0
+        release_after(n_windows)
 
     def _finish(self, pending: _Pending) -> Extraction:
         source, features = pending.source, None

@@ -6,9 +6,8 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-from avforensics.scoring.result import Features
-
 EVERY = 1500  # windows between two releases: a minute of video
+_unreleased = 0  # windows since the last release
 
 
 def release_freed() -> None:
@@ -20,10 +19,13 @@ def release_freed() -> None:
     _trim()(0)
 
 
-def release_after(features: Features | None) -> None:
-    """Return freed memory after a step that used all windows of a long video."""
-    if features is not None and features.n_windows >= EVERY:
+def release_after(n_windows: int) -> None:
+    """Count the windows of a finished step; return freed memory after every `EVERY` windows."""
+    global _unreleased
+    _unreleased += n_windows
+    if _unreleased >= EVERY:
         release_freed()
+        _unreleased = 0
 
 
 @cache

@@ -94,3 +94,9 @@ class Outcome:
     calibrated: Calibrated | None = None
     segments: Sequence[Segment] = ()
     segments_per_minute: float | None = None
+
+    @property
+    def n_windows(self) -> int:
+        """Number of windows of all faces, or of the video if there are no faces."""
+        results = [face.result for face in self.faces] or [self.result]
+        return sum(one.features.n_windows for one in results if one.features is not None)
