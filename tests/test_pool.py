@@ -35,10 +35,10 @@ def test_cores_are_those_of_the_job(shared_node, monkeypatch):
 
 
 def test_a_process_for_each_core_of_the_job(shared_node, monkeypatch, tmp_path, make_video):
-    def begin(work, jobs, *, workers, title, engine):
+    def begin(work, jobs, *, workers, engine):
         raise Begun(workers)
 
-    monkeypatch.setattr(preprocess, "do_jobs", begin)
+    monkeypatch.setattr(preprocess, "in_processes", begin)
     options = (f"input={make_video()}", f"output={tmp_path / 'out'}", "faces=given")
     with pytest.raises(Begun, match=r"^3$"):
         preprocess.run(composed("preprocess", *options))

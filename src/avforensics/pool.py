@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from avforensics.engine.crew import (
@@ -19,11 +18,10 @@ from avforensics.engine.crew import (
 from avforensics.engine.local import LocalCrew
 from avforensics.engine.schedule import Schedule
 from avforensics.errors import ConfigError
-from avforensics.progress import Progress
 
 __all__ = ["LOCAL", "EngineOptions", "Failed", "Place", "check_visible"]
 
-Key, Job, Result = TypeVar("Key", bound=Hashable), TypeVar("Job"), TypeVar("Result")
+Key, Job = TypeVar("Key", bound=Hashable), TypeVar("Job")
 # Only srun sets both variables of the second pair: a batch script has SLURM_PROCID, but no rank.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"))
 
@@ -60,26 +58,6 @@ def stays_here(n_jobs: int, workers: int | None, engine: EngineOptions = LOCAL) 
     """Return True if `in_processes` would run the jobs in this process."""
     alone = min(workers or cores(), n_jobs) <= 1
     return engine.name == "local" and alone and engine.timeout is None
-
-
-def do_jobs(
-    work: Callable[[Job], Result],
-    jobs: Mapping[Key, Job],
-    *,
-    workers: int | None,
-    title: str,
-    unit: str = "videos",
-    engine: EngineOptions = LOCAL,
-) -> Iterator[tuple[Key, Result | Failed]]:
-    """Like `in_processes`, but ``work`` takes one job, and a progress bar is shown."""
-    with Progress(title, len(jobs), unit=unit) as progress:
-        for key, result in in_processes(partial(_each, work), jobs, workers=workers, engine=engine):
-            yield key, result
-            progress.advance()
-
-
-def _each(work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
-    return map(work, jobs)
 
 
 def in_processes(

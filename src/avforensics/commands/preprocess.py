@@ -51,9 +51,10 @@ from avforensics.pool import (
     check_alone,
     check_visible,
     cores,
-    do_jobs,
+    in_processes,
     rank_and_world,
 )
+from avforensics.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -94,14 +95,15 @@ def run(cfg: DictConfig) -> int:
                 jobs[name] = (row, name)
             else:
                 cuts[name] = Cut(FAILED, "its name is too long for a folder of clips")
-        work = partial(_cut, folder=ledger.clips, settings=settings)
-        how = {"workers": workers, "engine": engine, "title": "cutting clips"}
-        for name, cut in do_jobs(work, jobs, **how):
-            if isinstance(cut, Failed):
-                cut = Cut(FAILED, cut.reason)
-            cuts[name] = cut
-            if cut.status != FAILED:
-                ledger.add(*jobs[name], settings.digest, cut)
+        work = partial(map, partial(_cut, folder=ledger.clips, settings=settings))
+        with Progress("cutting clips", len(jobs), unit="videos") as progress:
+            for name, cut in in_processes(work, jobs, workers=workers, engine=engine):
+                if isinstance(cut, Failed):
+                    cut = Cut(FAILED, cut.reason)
+                cuts[name] = cut
+                if cut.status != FAILED:
+                    ledger.add(*jobs[name], settings.digest, cut)
+                progress.advance()
     done = [(row, cuts[name]) for row, name in named]
     return _report(done, output, suffix, reused)
 
