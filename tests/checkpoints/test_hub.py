@@ -132,7 +132,7 @@ def test_names_that_mean_nothing():
 
 
 def test_pushed_fetched_cached_and_refused_when_changed(
-    hub, bundle, avforensics, tmp_path, monkeypatch, capsys
+    hub, bundle, avforensics, refusal, tmp_path, monkeypatch
 ):
     words = [f"checkpoint='{bundle}'", f"repo={NAME}", f"output={tmp_path / 'card'}", "license=mit"]
     assert avforensics("push", *words) == 0
@@ -157,12 +157,12 @@ def test_pushed_fetched_cached_and_refused_when_changed(
     with pytest.raises(CheckpointError, match="the file has changed"):
         load_models({"weights": NAME})
     (tmp_path / "some.mp4").touch()
-    assert avforensics("detect", str(tmp_path / "some.mp4"), f"checkpoint={NAME}") == 2
-    assert "the file has changed" in capsys.readouterr().err
+    said = refusal("detect", tmp_path / "some.mp4", f"checkpoint={NAME}")
+    assert "the file has changed" in said
     snapshot = cached(NAME)
     (snapshot / PINS).unlink()  # even without pins, the cache names the file by its hash
     with pytest.raises(CheckpointError, match="the file has changed"):
-        setting_of(str(snapshot))
+        load_models({"weights": str(snapshot)})
     with pytest.raises(ConfigError, match=r"incomplete in .*; downloading it needs"):
         load_models({"weights": NAME})
 
@@ -245,11 +245,10 @@ def test_a_hash_is_checked_or_refused(bundle, tmp_path):
             load_models({**setting, "sha256": "0" * 64})
 
 
-def test_what_the_hub_refuses_is_one_sentence(hub, avforensics, capsys):
+def test_what_the_hub_refuses_is_one_sentence(hub, refusal):
     with pytest.raises(CheckpointError, match=r"nobody/x@main: cannot be downloaded \(404 Client"):
         load_models({"weights": "nobody/x"})
-    assert avforensics("push", "checkpoint=grid_compact") == 2
-    assert "push needs output=FOLDER" in capsys.readouterr().err
+    assert "push needs output=FOLDER" in refusal("push", "checkpoint=grid_compact")
 
 
 def test_a_name_on_the_command_line():

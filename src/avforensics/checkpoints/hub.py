@@ -27,12 +27,14 @@ PINNED = {  # SHA-256 of the weights in this package
     "talkers": "1cfae7f471ad97e88a6d31844c7c8dc9ae790c06910120a646c2a79b5231edb9",
     "grid_compact": "c21d6dbca86abfef7bc176735ff6a4f80e82cbf50a0d3f4781758ba89b0fd0d8",
 }
-_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".pkl", ".bin")  # suffixes of file names
 
 
 def setting_of(name: str) -> dict[str, Any]:
     """Return the ``checkpoint`` setting that a name refers to; see `load_models`.
+
+    Its ``pins`` are the SHA-256 that the bundle must have, which `load_bundle` compares.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def setting_of(name: str) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        No weights have this name, or a file differs from its pinned SHA-256.
+        No weights have this name, or a file other than the bundle differs from its pinned SHA-256.
     ConfigError
         The repository is not in the cache and huggingface_hub is not installed.
     """
@@ -60,7 +62,7 @@ def setting_of(name: str) -> dict[str, Any]:
     repository, _, revision = name.partition("@")
     if repository.lower().endswith(_FILES):
         raise CheckpointError(f"{name}: no such file")
-    if not _REPOSITORY.fullmatch(repository):
+    if not _HUB_NAME.fullmatch(repository):
         raise CheckpointError(
             f"{name}: unknown weights; use {', '.join(PINNED)}, {RELEASED}, a file, a folder or "
             "OWNER/NAME on the Hugging Face Hub"
@@ -73,7 +75,7 @@ def is_local(name: str) -> bool:
     if name == RELEASED or name in PINNED or typed_path(name).exists():
         return True
     repository, _, revision = name.partition("@")
-    known = _REPOSITORY.fullmatch(repository)
+    known = _HUB_NAME.fullmatch(repository)
     return bool(known) and cached(repository, revision or "main") is not None
 
 
@@ -160,25 +162,29 @@ def pins_of(folder: Path) -> dict[str, str]:
 
 def _folder(folder: Path) -> dict[str, Any]:
     pins = pins_of(folder)
-    for name, digest in pins.items():
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name}: no such file, although {PINS} lists it")
-        check_digest(folder / name, sha256_file(folder / name), digest)
     model = folder / MODEL
     if not model.is_file():
         bundles = [path for path in folder.glob("*.safetensors") if ".calib" not in path.stem]
         if len(bundles) > 1:
             names = ", ".join(sorted(path.name for path in bundles))
             raise CheckpointError(f"{folder}: holds more than one bundle: {names}")
-        if not bundles:
-            return {"search": True, "dir": str(folder)}
-        (model,) = bundles
+        model = bundles[0] if bundles else None
+    for name, digest in pins.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file, although {PINS} lists it")
+        if path != model:
+            check_digest(path, sha256_file(path), digest)
+    if model is None:
+        return {"search": True, "dir": str(folder)}
     if pins:
         for path in (model, *calibrations_beside(model)):
             if path.name not in pins:
                 raise CheckpointError(f"{path}: the {PINS} next to it does not list this file")
-    if model.is_symlink():  # the Hub's cache names large files by their SHA-256
-        blob = model.resolve().name
-        if re.fullmatch(r"[0-9a-f]{64}", blob):
-            check_digest(model, sha256_file(model), blob)
-    return {"search": False, "bundle": str(model)}
+    blob = model.resolve().name  # the Hub's cache names large files by their SHA-256
+    named = model.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", blob)
+    return {
+        "search": False,
+        "bundle": str(model),
+        "pins": [pins.get(model.name), blob if named else None],
+    }

@@ -85,7 +85,7 @@ def load_models(checkpoint: Mapping[str, Any], *, parts: Sequence[str] | None = 
                 "remove checkpoint.sha256"
             )
         sha256 = str(sha256).lower()
-    base = load_bundle(bundle, sha256, _pin(checkpoint)) if bundle else Models()
+    base = load_bundle(bundle, sha256, *_pins(checkpoint)) if bundle else Models()
     base.origin = origin
     files = _named_files(checkpoint, wanted)
     if checkpoint.get("search", bundle is None):
@@ -140,9 +140,11 @@ def _bundle_path(checkpoint: Mapping[str, Any]) -> Path | None:
     return path
 
 
-def _pin(checkpoint: Mapping[str, Any]) -> str | None:
-    """Return the expected SHA-256 of a bundle of this package."""
-    return None if checkpoint.get("bundle") else PINNED.get(str(checkpoint.get("asset")))
+def _pins(checkpoint: Mapping[str, Any]) -> list[str | None]:
+    """Return the SHA-256 that the bundle must have, from its folder or this package."""
+    if checkpoint.get("bundle"):
+        return checkpoint.get("pins", [])
+    return [PINNED.get(str(checkpoint.get("asset")))]
 
 
 def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Path]:
