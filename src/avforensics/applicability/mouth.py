@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from avforensics.faces.crops import MOUTH, RECIPES
+from avforensics.faces.crops import EYES, MOUTH, RECIPES
 from avforensics.faces.track import LANDMARKS, FaceTrack
 from avforensics.media.crop import MovingCrop
 
-EYES = [LANDMARKS.index("right eye"), LANDMARKS.index("left eye")]
 NOSE = LANDMARKS.index("nose")
 NOSE_LENGTH = 0.6  # length of a nose relative to the distance between the eyes
 LEAST_COSINE = 0.3  # limits the correction of the mouth's width for faces in profile

@@ -6,19 +6,19 @@ import numpy as np
 from PIL import Image
 
 from avforensics.applicability.mouth import MouthView
+from avforensics.faces.shots import SLOWEST
 from avforensics.media.types import FPS
 from avforensics.smoothing import running_rank
 
 SIDE = 48  # side in pixels of the reduced pictures in which motion is measured
 STILL = 0.15  # mean change between frames, in levels, below which the picture is still
-SLOWEST = 5  # maximum number of repeated frames in a slow video (5 fps)
 MOVES = 0.34  # minimum motion of a moving mouth, in pixels (of SIDE) per frame
 OFTEN = 0.8  # quantile of the motion in the surrounding second that must reach MOVES
 LIPS = 0.36, 0.24, -0.065  # half width, half height and vertical position of the lips in the square
 
 _Y, _X = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE - 0.5
-_LIPS = (np.abs(_X) < LIPS[0]) & (np.abs(_Y - LIPS[2]) < LIPS[1])
-_AROUND = ~_LIPS
+_INSIDE = (np.abs(_X) < LIPS[0]) & (np.abs(_Y - LIPS[2]) < LIPS[1])
+_AROUND = ~_INSIDE
 
 
 class PictureMeter:
@@ -112,13 +112,13 @@ def mouth_motion(mouths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     down, right = np.gradient(mean, axis=(1, 2))
     one = np.ones_like(mean)
     terms = np.stack([right, down, one, right * _X + down * _Y, mean / 128], -1).astype(np.float32)
-    terms, step = terms[:, _LIPS], step[:, _LIPS]  # (m - 1, pixels, 5), (m - 1, pixels)
+    terms, step = terms[:, _INSIDE], step[:, _INSIDE]  # (m - 1, pixels, 5), (m - 1, pixels)
     across = np.swapaxes(terms, 1, 2)
     square = across @ terms + 1e-3 * np.eye(5, dtype=np.float32)
     fitted = np.linalg.solve(square, across @ step[..., None])  # (m - 1, 5, 1)
     left = np.abs(step - (terms @ fitted)[..., 0]).mean(axis=1)
     gradient = np.hypot(right, down)
-    lips, skin = gradient[:, _LIPS].mean(axis=1), gradient[:, _AROUND].mean(axis=1)
+    lips, skin = gradient[:, _INSIDE].mean(axis=1), gradient[:, _AROUND].mean(axis=1)
     return left / np.maximum(lips, 1e-3), lips / np.maximum(skin, 1e-3)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from avforensics.data.tables import read_table
 from avforensics.errors import ConfigError
-from avforensics.evaluation.breakdowns import METRICS, differences
+from avforensics.evaluation.breakdowns import GROUP_METRICS, differences
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.output import percent
 from avforensics.evaluation.rows import ScoredVideo, printable
@@ -102,12 +102,12 @@ def cells(found: Mapping, column: str) -> list[list[str]]:
     """Return a table of a column's groups, in %, header first."""
     metrics = [
         metric
-        for metric in METRICS
+        for metric in GROUP_METRICS
         if any(metric in block for block in found["columns"][column]["groups"].values())
     ]
     header = [printable(column), "real", "fake", "scored"]
     for metric in metrics:
-        header += [METRICS[metric], "gap", "p (Holm)"]
+        header += [GROUP_METRICS[metric], "gap", "p (Holm)"]
     table = [header]
     for name, block in found["columns"][column]["groups"].items():
         line = [printable(name), str(block["n_real"]), str(block["n_fake"])]

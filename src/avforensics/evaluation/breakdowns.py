@@ -25,7 +25,7 @@ from avforensics.evaluation.metrics import RocCurve
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.summary import category_of, identity_of
 
-METRICS = {"auc": "AUC", "false_alarms": "false alarms"}  # names in JSON and in text
+GROUP_METRICS = {"auc": "AUC", "false_alarms": "false alarms"}  # names in JSON and in text
 _FEW_VALUES = 8  # a column with more distinct numbers is binned
 
 
@@ -261,7 +261,7 @@ def _correct(columns: Iterable[Mapping]) -> None:
         blocks = list(of["groups"].values())
         alone = len(blocks) == 2 and not of["left_out"]  # one comparison, not two
         for alike in [blocks] if alone else [[block] for block in blocks]:
-            tested += [(alike, metric) for metric in METRICS if f"{metric}_gap" in alike[0]]
+            tested += [(alike, metric) for metric in GROUP_METRICS if f"{metric}_gap" in alike[0]]
     corrected = holm([alike[0][f"{metric}_gap_p"] for alike, metric in tested])
     for (alike, metric), p_value in zip(tested, corrected, strict=True):
         for block in alike:
@@ -274,7 +274,7 @@ def differences(found: Mapping) -> list[str]:
     kept = []
     for column, of in found["columns"].items():
         for name, block in of["groups"].items():
-            for metric, what in METRICS.items():
+            for metric, what in GROUP_METRICS.items():
                 p_value = block.get(f"{metric}_gap_p_holm")
                 if p_value is not None and p_value < chance:
                     gap = 100 * block[f"{metric}_gap"]

@@ -26,7 +26,7 @@ from avforensics.tables import Table
 CONTROLS = ("trim", "windows", "audio", "shift")
 SILENCE = "leading_silence"
 ALARM_RATE = 0.05  # share of unshifted real videos above the threshold of ``called_fake``
-FEWEST = 5  # minimum number of videos for a percentile
+FEWEST_FOR_PERCENTILE = 5  # videos
 
 
 def variations(
@@ -97,7 +97,7 @@ def shift_result(
         "auc_ci": None if interval is None else list(interval),
         "offset_auc": score_metrics(labels, offsets)["auc"],
         "called_fake": None
-        if len(pairs) < FEWEST
+        if len(pairs) < FEWEST_FOR_PERCENTILE
         else float((after > np.quantile(before, 1 - ALARM_RATE)).mean()),
     }
 

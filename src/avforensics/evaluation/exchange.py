@@ -31,7 +31,7 @@ from avforensics.files import fingerprint, write_json
 SCHEMA = "dfwb.scores/1"
 C5 = ("dataset", "key", "compression", "label", "score", "status")
 STATUSES = ("ok", "missing", "error")
-SAME = 1e-9  # probabilities that differ by less count as equal
+ROUNDING = 1e-9  # probabilities that differ by less count as equal
 IMAGES = ("image", "image_path", "img_path", "img_name", "img_names")
 RAW = "x_avforensics_score"  # our own score, which is not a probability
 FRAMES = ("image", "pred", "label", "path", RAW, "category", "identity")
@@ -74,7 +74,7 @@ def from_c5(table: Table) -> list[dict[str, str]]:
         score = row["score"]
         if score and not 0 <= _float(score) <= 1:
             raise ManifestError(f"{table.row_name(number)}: score must be within 0..1, got {score}")
-        if row.get(RAW) and score and abs(_logistic(_float(row[RAW])) - _float(score)) < SAME:
+        if row.get(RAW) and score and abs(_logistic(_float(row[RAW])) - _float(score)) < ROUNDING:
             score = row[RAW]  # the same score before the logistic function
         name = "/".join(filter(None, (row["dataset"], row["compression"], row["key"])))
         made = {"path": name, "label": str(_label(row["label"], table.row_name(number)))}

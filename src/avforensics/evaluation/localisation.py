@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from avforensics.evaluation.metrics import RocCurve
 from avforensics.media.types import FPS
+from avforensics.scoring.speakers import MIDDLE
 
-MIDDLE = 2  # middle frame of a window of five
 AP_IOUS = (0.5, 0.75, 0.95)
 AR_COUNTS = (5, 10, 20, 30, 50, 100)
 AR_IOUS = np.arange(0.5, 0.96, 0.05).round(2)

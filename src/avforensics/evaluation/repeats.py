@@ -17,7 +17,7 @@ from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import Bootstrap
 from avforensics.evaluation.output import percent
 from avforensics.evaluation.rows import ScoredVideo
-from avforensics.evaluation.shared import METRICS, share_videos
+from avforensics.evaluation.shared import MAIN_METRICS, share_videos
 from avforensics.files import write_json, write_text
 from avforensics.tables import Table
 
@@ -51,7 +51,7 @@ class RepeatedRuns:
 def repeat(
     runs: Sequence[Sequence[ScoredVideo]],
     *,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = MAIN_METRICS,
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,

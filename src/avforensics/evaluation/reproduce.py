@@ -14,7 +14,7 @@ from avforensics.fields import check_choice
 from avforensics.files import write_json, write_text
 from avforensics.tables import Table
 
-METRICS = ("ap", "auc")
+PAPER_METRICS = ("ap", "auc")
 ROUNDING = 0.0005  # the paper prints percentages with one decimal
 
 
@@ -62,7 +62,7 @@ def compare_with_paper(name: str, summary: Mapping) -> list[Comparison]:
     comparisons = []
     for result, numbers in published(name)["results"].items():
         block = found.get(result, {})
-        for metric in (name for name in METRICS if name in numbers):
+        for metric in (name for name in PAPER_METRICS if name in numbers):
             interval = block.get(f"{metric}_ci")
             comparisons.append(
                 Comparison(

@@ -36,7 +36,7 @@ Runs = Mapping[tuple[str, int], Mapping]
 
 NAMES = {"paper": PAPER_PERTURBATIONS, **GROUPS}
 
-AVERAGES = ("AVG-FV",)  # average plotted in the paper's Fig. 4
+PLOTTED_AVERAGES = ("AVG-FV",)  # average plotted in the paper's Fig. 4
 
 
 def edits(
@@ -97,7 +97,7 @@ def false_alarms(
 def curves(runs: Runs, metric: str = "auc") -> dict[str, list[tuple[int, float]]]:
     """Return each perturbation's levels and values (AVG-FV if all runs have it, else overall)."""
     found: dict[str, list[tuple[int, float]]] = {}
-    result = headline(runs.values(), AVERAGES)
+    result = headline(runs.values(), PLOTTED_AVERAGES)
     for (name, level), summary in sorted(runs.items()):
         if metric == "false_alarms":
             value = (summary.get(metric) or {}).get("rate")
@@ -134,7 +134,7 @@ def robustness_figure(runs: Runs, title: str = "") -> Figure:
     right.margins(x=0.15)  # room for the last label
     right.set_title("adversarial: the worst at each level")
     right.sharey(left)
-    left.set_ylabel(f"AUC, {headline(runs.values(), AVERAGES)} (%)")
+    left.set_ylabel(f"AUC, {headline(runs.values(), PLOTTED_AVERAGES)} (%)")
     for panel in (left, right):
         panel.axhline(50, color="0.6", linestyle=":", linewidth=1)
     if known:

@@ -13,7 +13,7 @@ from avforensics.evaluation.metrics import RocCurve
 from avforensics.evaluation.rows import ScoredVideo, check_once
 from avforensics.evaluation.summary import PAPER_AVERAGES, by_category, category_of, identity_of
 
-METRICS = ("auc", "ap", "ap_balanced", "eer")
+MAIN_METRICS = ("auc", "ap", "ap_balanced", "eer")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SharedVideos:
 def share_videos(
     runs: Sequence[Sequence[ScoredVideo]],
     *,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = MAIN_METRICS,
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,

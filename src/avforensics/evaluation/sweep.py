@@ -21,6 +21,7 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.figures import COLOURS, MARKERS
 from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo, printable
+from avforensics.evaluation.shared import MAIN_METRICS
 from avforensics.evaluation.stored import StoreScorer, one_thread
 from avforensics.evaluation.stored_score import StoredScore, scored_video
 from avforensics.evaluation.summary import summarise
@@ -31,7 +32,6 @@ from avforensics.scoring.sequences import SequencePolicy
 from avforensics.scoring.statistics import check_statistics
 from avforensics.tables import Table
 
-METRICS = ("auc", "ap", "ap_balanced", "eer")
 AVERAGES = ("AVG-ALL", "AVG-FV")
 MOST_LINES = 7
 
@@ -198,12 +198,12 @@ def write_sweep(points: Sequence[Point], folder: str | PathLike, title: str = ""
 
 def long_table(points: Sequence[Point]) -> list[list]:
     """Return one line per setting and result, at full precision, header first."""
-    intervals = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
-    table = [[*points[0].settings, "category", "n_real", "n_fake", *METRICS, *intervals]]
+    intervals = [f"{metric}_{end}" for metric in MAIN_METRICS for end in ("low", "high")]
+    table = [[*points[0].settings, "category", "n_real", "n_fake", *MAIN_METRICS, *intervals]]
     for point in points:
         for category, block in blocks(point.summary):
             counts = [block.get(name) for name in ("n_real", "n_fake")]
-            table.append([*point.settings.values(), category, *counts, *flat(block, METRICS)])
+            table.append([*point.settings.values(), category, *counts, *flat(block, MAIN_METRICS)])
     return table
 
 

@@ -11,13 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avforensics.colours import CIVIDIS
 from avforensics.media.types import FPS
-from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.sentences import number, signed
 from avforensics.scoring.offset import FRAME_MS
+from avforensics.scoring.speakers import MIDDLE
 from avforensics.scoring.timeline import Timeline
 from avforensics.scoring.tracks import FaceResult
 
-MIDDLE = WINDOW_FRAMES // 2
 AROUND = 3 * FPS  # number of windows in the strip on each side of the current window
 LEAST_WIDTH = 480  # width in pixels that the panel needs; smaller videos are enlarged
 ENLARGED_HEIGHT = 1080  # maximum height in pixels of an enlarged video; the right side stays empty

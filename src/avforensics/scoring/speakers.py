@@ -20,7 +20,7 @@ from avforensics.smoothing import running_mean
 # means over 35 windows 92 %
 SMOOTH = 37
 NOBODY = -1
-MIDDLE = WINDOW_FRAMES // 2
+MIDDLE = WINDOW_FRAMES // 2  # middle frame of a window
 
 
 def constant_delay_fit(sync_logits: np.ndarray, *, smooth: int = SMOOTH) -> np.ndarray:
