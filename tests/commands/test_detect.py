@@ -319,16 +319,14 @@ def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
         (["input=a.mp4", "scoring.max_leng=3"], "detect has no setting 'scoring.max_leng'; did"),
     ],
 )
-def test_wrong_usage_is_one_sentence(detect, tmp_path, capfd, arguments, sentence, make_clip):
+def test_wrong_usage_is_one_sentence(detect, tmp_path, refusal, arguments, sentence, make_clip):
     make_clip(tmp_path / "a.mp4")
     (tmp_path / "none").mkdir()
     (tmp_path / "none/readme.md").touch()
     (tmp_path / "empty.txt").write_text("\n# nothing\n\n")
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
-    assert detect("output_dir=out", *arguments) == 2
-    err = capfd.readouterr().err
-    assert err.startswith(f"avforensics: {sentence}")
-    assert err.count("\n") == 1
+    said = refusal("output_dir=out", *arguments, by=detect)
+    assert said.startswith(f"avforensics: {sentence}")
     assert not (tmp_path / "out/scores.csv").exists()
 
 

