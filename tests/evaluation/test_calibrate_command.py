@@ -13,10 +13,12 @@ from avforensics.commands.calibrate import properties
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.populations import fit_segments
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.features.shards import Extracted
 from avforensics.features.store import Entry
 from avforensics.media import write_wav
+from avforensics.models.decoder import PublishedDecoder
 from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
 
@@ -178,8 +180,21 @@ def test_evidence_and_ratios_from_stores(calibrate, many_people, output, tmp_pat
     windows = sum(e.n_windows for e in many_people if e.split == "test" and e.label == 0)
     assert Calibration.load(output).segments.minutes == windows / 25 / 60
     assert "40 real videos (at least 41 are needed)" in Calibration.load(output).likelihood.refused
+    part = ("part=activation", "likelihood.of=score")
+    assert calibrate(*fakes, *part, of=many_people) == 0
+    assert Calibration.load(output).likelihood.about["cllr"] > 0.9  # the activations are noise
     assert calibrate(fakes[0], "fakes.split=none", of=many_people) == 2
     assert "no forgeries in split none" in capsys.readouterr().err
+
+
+def test_segments_are_fitted_to_the_delays_of_the_models(calibrate, many_people, output, tmp_path):
+    bundle = tmp_path / "narrow.safetensors"
+    save_bundle(bundle, Models(distribution=PublishedDecoder(inputs=21, outputs=21)))
+    assert calibrate("scoring.windows=all", of=many_people, bundle=bundle) == 0
+    reals = [i for i, e in enumerate(many_people) if e.label == 0 and e.split == "test"]
+    policy = SequencePolicy(windows="all")
+    expected = fit_segments(many_people.within(10), dict.fromkeys(reals), policy)
+    np.testing.assert_array_equal(Calibration.load(output).segments.scores, expected.scores)
 
 
 def test_too_few_real_videos_give_no_evidence_and_say_so(calibrate, output, capsys):

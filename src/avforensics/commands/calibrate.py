@@ -121,10 +121,10 @@ def run(cfg: DictConfig) -> int:
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     if models.origin:
         log.info("%s", models.origin)
-    store = FeatureStore.open(cfg.features)
+    store = as_scored(FeatureStore.open(cfg.features), models)
     chosen = real_clips(store, cfg.select.split, trained=list(cfg.trained))
     counted = [index for index in chosen if store[index].error is None]
-    frequency = count_delays(as_scored(store, models), counted) if counted else None
+    frequency = count_delays(store, counted) if counted else None
     scoring = Scoring(cfg, models, policy, frequency)
     found = scoring.score(store, chosen)
     scores = {index: scoring.value(one) for index, one in found.items()}
@@ -168,6 +168,7 @@ def run(cfg: DictConfig) -> int:
             (fakes[0], scoring.score(*fakes)),
             evidence,
             **OmegaConf.to_container(cfg.likelihood, resolve=True),
+            part=cfg.part,
             generator=cfg.fakes.generator,
             seed=cfg.seed,
         )

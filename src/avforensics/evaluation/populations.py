@@ -10,7 +10,7 @@ from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.alarms import SegmentAlarms
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.evidence import Evidence, fewest
-from avforensics.evaluation.stored_score import StoredScore
+from avforensics.evaluation.stored_score import StoredScore, score_of
 from avforensics.evaluation.strength import LikelihoodRatio, Sample
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.fields import check_choice
@@ -158,6 +158,7 @@ def fit_likelihood(
     evidence: Evidence | None,
     *,
     of: str,
+    part: str,
     method: str,
     generator: str,
     fewest: int,
@@ -175,6 +176,8 @@ def fit_likelihood(
         Evidence fitted to ``reals``; required for ``of="evidence"``.
     of, method, fewest, seed
         As in `LikelihoodRatio.fit`.
+    part : {"both", "distribution", "activation"}
+        Part of the forgeries' scores, the same as of the real clips.
     generator : {"method", "category"}
         The column that names the generator of a forgery.
 
@@ -192,7 +195,7 @@ def fit_likelihood(
     store, found = fakes
     entries, values = [], []
     for index, one in found.items():
-        value = one.scores[0].score
+        value = score_of(one.scores[0], part=part)
         if of == "evidence":
             value = evidence.value(one.statistics) if one.inner == evidence.inner else None
         if value is not None:

@@ -23,7 +23,7 @@ from avforensics.evaluation.baselines import BaselineClip, baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.checks import as_scored, check_models, check_store
 from avforensics.evaluation.evidence import Evidence
-from avforensics.evaluation.stored_score import StoredScore, video_name
+from avforensics.evaluation.stored_score import StoredScore, score_of, video_name
 from avforensics.features.store import FeatureStore
 from avforensics.models.anomaly import NaiveBayes
 from avforensics.scoring.result import Features, VideoResult
@@ -122,7 +122,7 @@ class StoreScorer:
             features,
             self.policy,
             steps,
-            score=scores[0].score if scores else None,
+            score=score_of(scores[0], part=self.part) if scores else None,
             delay_frequency=self.delay_frequency,
         )
         over_delays = self.store.info.max_delay > 0

@@ -21,7 +21,7 @@ class StoredScore:
     steps: Steps | None = None
     error: str | None = None
     baselines: dict[str, float] = field(default_factory=dict)
-    # from `avforensics.scoring.statistics.measure`; ``score`` is the score of the first lam
+    # from `avforensics.scoring.statistics.measure`; ``score`` is the scored part for the first lam
     statistics: dict[str, float] = field(default_factory=dict)
     inner: bool = True  # whether the statistics cover only inner windows
     evidence: float | None = None  # fused statistics, if there is a calibration
