@@ -121,6 +121,13 @@ WRONG_HEADERS = {
     ),
     "no parts": (lambda h: h.update(architecture={}), "the bundle contains no model"),
     "unreadable": (lambda h: h.pop("architecture"), "the description of the bundle cannot be read"),
+    "part of text": (lambda h: h["architecture"].update(sync="x"), "bundle cannot be read"),
+    "number of hashes": (lambda h: h.update(hashes=5), "bundle cannot be read"),
+    "metadata of text": (lambda h: h.update(metadata="x"), "bundle cannot be read"),
+    "notice": (lambda h: h.update(notice=["x"]), "bundle cannot be read"),
+    "no heads": (lambda h: h["architecture"]["activation"].update(heads=0), "activation: cannot"),
+    "no size": (lambda h: h["architecture"]["sync"].update(size="x"), "size must be a whole"),
+    "no delay": (lambda h: h["architecture"]["sync"].update(max_delay=None), "max_delay must be"),
 }
 
 

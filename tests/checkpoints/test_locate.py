@@ -86,10 +86,9 @@ def test_parts_that_a_bundle_lacks(compact, tmp_path):
 
 
 def test_mistakes_in_the_setting(tmp_path):
-    with pytest.raises(
-        CheckpointError, match=r"nowhere\.pth: no such file \(set by checkpoint\.sync"
-    ):
-        load_models({"sync": tmp_path / "nowhere.pth"})
+    for name in ("sync", "pca"):
+        with pytest.raises(CheckpointError, match=rf"e\.pth: no such .*by checkpoint\.{name}\)"):
+            load_models({name: tmp_path / "nowhere.pth"})
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors: no such file"):
         load_models({"bundle": tmp_path / "nowhere.safetensors"})
     with pytest.raises(CheckpointError, match=r"no checkpoint 'grid_gigantic' in .*grid_compact"):

@@ -90,7 +90,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     }
     try:
         return CLASSES[name](**parts)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
         raise CheckpointError(f"cannot build {name} from its description: {error}") from None
 
 

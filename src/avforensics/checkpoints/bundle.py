@@ -140,13 +140,24 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
         )
     try:
         header = json.loads(text)
-        version, described = header["version"], header["architecture"].items()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{path}: the description of the bundle cannot be read") from None
+    except (ValueError, RecursionError):
+        header = None
+    version = header.get("version", FORMAT_VERSION) if isinstance(header, dict) else FORMAT_VERSION
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: unsupported bundle version {version}; expected {FORMAT_VERSION}"
         )
-    if not described:
+    if not _is_description(header):
+        raise CheckpointError(f"{path}: the description of the bundle cannot be read")
+    if not header["architecture"]:
         raise CheckpointError(f"{path}: the bundle contains no model")
     return header, tensors
+
+
+def _is_description(header: Any) -> bool:
+    """Return True if the entries of a description have the right types; it may be anyone's."""
+    if not isinstance(header, dict) or not isinstance(header.get("architecture"), dict):
+        return False
+    parts = [*header["architecture"].values(), header.get("hashes"), header.get("metadata")]
+    known = all(isinstance(part, dict | None) for part in parts)
+    return known and isinstance(header.get("notice"), str | None)

@@ -153,9 +153,10 @@ def _named_files(checkpoint: Mapping[str, Any], wanted: Sequence[str]) -> dict[s
         for setting, part in FILE_SETTINGS.items()
         if part in wanted and checkpoint.get(setting)
     }
+    settings = {part: setting for setting, part in FILE_SETTINGS.items()}
     for part, path in named.items():
         if not path.is_file():
-            raise CheckpointError(f"{path}: no such file (set by checkpoint.{part})")
+            raise CheckpointError(f"{path}: no such file (set by checkpoint.{settings[part]})")
     return named
 
 

@@ -49,6 +49,8 @@ class SyncNetwork(nn.Module):
     ------
     TypeError
         A part does not implement its protocol.
+    ValueError
+        ``size`` or ``max_delay`` is not a whole number, or is too small.
     """
 
     def __init__(
@@ -67,6 +69,9 @@ class SyncNetwork(nn.Module):
         require(visual, VisualProtocol, "visual encoder")
         require(audio, AudioProtocol, "audio encoder")
         require(fusion, FusionProtocol, "fusion")
+        for name, value, least in (("size", size, 1), ("max_delay", max_delay, 0)):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
         self.log_mel = LogMel(floor=mel_floor, depth=mel_depth)
         self.visual = visual
         self.audio = audio
