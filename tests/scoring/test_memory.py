@@ -3,11 +3,15 @@
 import platform
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from avforensics.scoring import memory
 from avforensics.scoring.clips import ClipScorer
+from avforensics.scoring.outcome import Outcome
+from avforensics.scoring.result import Features, VideoResult
 from avforensics.scoring.runtime import RuntimeOptions
+from avforensics.scoring.tracks import FaceResult
 
 
 def resident() -> int:
@@ -33,3 +37,16 @@ def test_memory_is_released_while_a_video_is_scored(models, make_video, monkeypa
     scorer = ClipScorer(models, windows="all", runtime=RuntimeOptions(device="cpu"))
     assert next(iter(scorer.score_many([make_video(n_frames=150)]))).error is None
     assert 2 <= len(released) <= 7
+
+
+def test_windows_count_over_all_faces_and_over_short_videos(monkeypatch):
+    rows = Features(np.zeros((40, 31)), np.zeros((40, 0)), np.ones(40, bool))
+    found = VideoResult(Path("a.mp4"), features=rows)
+    monkeypatch.setattr(memory, "EVERY", 100)
+    monkeypatch.setattr(memory, "_unreleased", 0)
+    released = []
+    monkeypatch.setattr(memory, "release_freed", lambda: released.append(True))
+    faces = tuple(FaceResult(None, found) for _ in range(2))
+    for outcome in (Outcome(found), Outcome(found, faces), Outcome(found)):
+        memory.release_after(outcome.n_windows)
+    assert len(released) == 1 and memory._unreleased == 40
