@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from avforensics import register
-from avforensics.checkpoints.architecture import CLASSES, build, check_savable, describe
+from avforensics.checkpoints.architecture import build, check_savable, describe
 from avforensics.errors import CheckpointError, ConfigError
 from avforensics.models.anomaly import AnomalyModel
 from avforensics.models.objectives import NextRow, SoftCrossEntropy
 from avforensics.models.protocols import VisualProtocol, require
+from avforensics.models.registered import CLASSES
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ from stores import write_store
 
 from avforensics import register
 from avforensics.checkpoints import load_bundle, load_models
-from avforensics.checkpoints.architecture import CLASSES
 from avforensics.commands import train
 from avforensics.errors import ConfigError, ManifestError, TrainingError
 from avforensics.features.store import FeatureStore
@@ -26,6 +25,7 @@ from avforensics.models.anomaly import anomaly_model
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.models.objectives import SoftCrossEntropy, SquaredError
 from avforensics.models.projection import Projection
+from avforensics.models.registered import CLASSES
 from avforensics.scoring.result import Features
 from avforensics.scoring.sequences import SequencePolicy, score_features
 

@@ -14,12 +14,13 @@ from runs import table
 
 from avforensics import cli, registry
 from avforensics.checkpoints import load_bundle
-from avforensics.checkpoints.architecture import CLASSES, build
+from avforensics.checkpoints.architecture import build
 from avforensics.errors import CheckpointError
 from avforensics.evaluation.baselines import BASELINES
 from avforensics.media.perturbations import PERTURBATIONS
 from avforensics.media.wav import write_wav
 from avforensics.media.writer import write_clip
+from avforensics.models.registered import CLASSES
 from avforensics.scoring.statistics import STATISTICS
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"

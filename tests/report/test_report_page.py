@@ -16,8 +16,8 @@ from avforensics.media.types import MediaOptions
 from avforensics.media.writer import write_clip
 from avforensics.report.excerpt import choose_segment, cut_excerpt
 from avforensics.report.page import write_video_report
-from avforensics.report.sentences import Calibrated
 from avforensics.scoring.outcome import Outcome, Segment
+from avforensics.scoring.result import Calibrated
 
 UNTAGGED = 2  # in ITU-T H.273
 

@@ -7,7 +7,6 @@ import pytest
 
 from avforensics.report.plot_data import plot_data_of
 from avforensics.report.sentences import (
-    Calibrated,
     coverage,
     in_short,
     offset_meaning,
@@ -15,7 +14,7 @@ from avforensics.report.sentences import (
 )  # fmt: skip
 from avforensics.scoring.offset import ConstantOffset, constant_offset
 from avforensics.scoring.outcome import Segment
-from avforensics.scoring.result import Score, VideoResult
+from avforensics.scoring.result import Calibrated, Score, VideoResult
 
 OFFSET = 3  # frames: position of the fixtures' ridge of delays
 SCORE = Score(lam=0.0, score=0.9, distribution_score=0.9, activation_score=0.1, maximum=0.9)

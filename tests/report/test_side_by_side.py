@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from avforensics.report.sentences import Calibrated
 from avforensics.report.side_by_side import Entry, verdict, write_side_by_side
+from avforensics.scoring.result import Calibrated
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from avforensics.data.augment import Augment, resize
-from avforensics.data.manifest import Manifest, Row
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
 from avforensics.errors import ManifestError, MediaError
 from avforensics.media.clips import ClipReader
 from avforensics.media.types import FPS

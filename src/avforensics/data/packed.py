@@ -17,7 +17,8 @@ from torch.utils.data import Dataset
 
 from avforensics.data.augment import Augment, resize
 from avforensics.data.clips import WINDOW, aligned_range
-from avforensics.data.manifest import Manifest, Row
+from avforensics.data.manifest import Manifest
+from avforensics.data.row import Row
 from avforensics.data.sound import SoundAugment
 from avforensics.errors import ManifestError, MediaError
 from avforensics.media.clips import ClipReader

@@ -14,10 +14,9 @@ from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.files import sha256_file, typed_path
 from avforensics.media.types import MediaReport
-from avforensics.report.sentences import Calibrated
 from avforensics.report.statements import evidence_meaning, ratio_statement
 from avforensics.scoring.clips import ClipScorer
-from avforensics.scoring.result import VideoResult
+from avforensics.scoring.result import Calibrated, VideoResult
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from avforensics.report.index import write_index
 from avforensics.report.page import write_video_report
-from avforensics.report.sentences import Calibrated
+from avforensics.scoring.result import Calibrated
 
 __all__ = [
     "Calibrated",

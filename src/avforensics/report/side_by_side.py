@@ -11,9 +11,9 @@ import numpy as np
 
 from avforensics.report.markup import write_page
 from avforensics.report.plot_data import PlotData, middle_of, plot_data_of
-from avforensics.report.sentences import Calibrated, among_reals, number
+from avforensics.report.sentences import among_reals, number
 from avforensics.scoring.notebook import delay_map
-from avforensics.scoring.result import VideoResult
+from avforensics.scoring.result import Calibrated, VideoResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avforensics.media.types import HOP, Block
-from avforensics.models.sync import WINDOW_FRAMES
+from avforensics.models.visual import WINDOW_FRAMES
 
 
 @dataclass(frozen=True)

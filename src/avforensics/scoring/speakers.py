@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from avforensics.media.types import FPS
-from avforensics.models.sync import WINDOW_FRAMES
+from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.scoring.offset import log_probabilities
 from avforensics.smoothing import running_mean
 

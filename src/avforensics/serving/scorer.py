@@ -21,7 +21,7 @@ from avforensics.faces.settings import FaceSettings
 from avforensics.faces.track import Faces
 from avforensics.media.container import open_container
 from avforensics.media.types import FPS
-from avforensics.models.sync import WINDOW_FRAMES
+from avforensics.models.visual import WINDOW_FRAMES
 from avforensics.report.page import write_video_report
 from avforensics.report.sentences import number
 from avforensics.scoring.clips import ClipScorer
