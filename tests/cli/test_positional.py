@@ -51,6 +51,8 @@ def test_what_cannot_be_meant_is_a_sentence(capsys):
         )
     with pytest.raises(ConfigError, match="got its input twice"):
         name_words("detect", ["a.mp4", "input=b.mp4"])
+    with pytest.raises(ConfigError, match=r"got two outputs: output=\.\.\. and --out c"):
+        name_words("render", ["a.mp4", "--out", "c", "output=b"])
     with pytest.raises(ConfigError, match="train accepts only key=value arguments"):
         name_words("train", ["--", "a.mp4"])
     typed = ["a=b", "-m", "c", "--cfg", "job", "--config-dir", "d"]

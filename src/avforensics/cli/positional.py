@@ -54,7 +54,8 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     Raises
     ------
     ConfigError
-        There are more inputs than the verb takes, or inputs are given both as words and by name.
+        There are more inputs than the verb takes, or inputs or the output are given both as words
+        and by name.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     key = INPUTS.get(verb)
@@ -74,7 +75,10 @@ def name_words(verb: str, arguments: Sequence[str]) -> list[str]:
     overrides = [part for word in typed for part in _named_weights(word, flags)]
     inputs += arguments[end + 1 :]
     if out is not None:
-        overrides.append(f"{_out_key(verb)}={literal(out)}")
+        key_of_out = _out_key(verb)
+        if any(override.startswith(f"{key_of_out}=") for override in overrides):
+            raise ConfigError(f"{verb} got two outputs: {key_of_out}=... and --out {out}")
+        overrides.append(f"{key_of_out}={literal(out)}")
     if not inputs:  # as typed, except for --out
         as_typed = out is None and overrides == typed
         return list(arguments) if as_typed else overrides + flags
