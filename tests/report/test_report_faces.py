@@ -49,9 +49,12 @@ def data_of(path):
 def test_the_page_holds_curves_of_every_face(result, two_faces, face, outcome_of, tmp_path):
     nothing = replace(result, scores=[], error="too short", features=None, steps=None)
     segment = Segment(1.2, 1.8, 2.0, track="2")
+    for one, p_value, reasons in zip(two_faces, (0.321, 0.123), ((), ("song",)), strict=True):
+        one.result.p_value, one.result.not_applicable = p_value, reasons
     outcome = outcome_of(result, *two_faces, face(nothing, "3", 60, 15), segments=[segment])
     out = write_video_report(outcome, tmp_path / "page.html", provenance={})
     page, data = data_of(out)
+    assert "<td>0.32</td>" in page and "<td>0.12</td>" not in page
     assert data["shown"] == 1  # speaks most
     assert (data["firstWindow"], data["windows"]) == (24, 26)
     assert data["views"][1] is None and data["views"][2] is None

@@ -38,6 +38,17 @@ def rows():
     ]
 
 
+def test_what_cannot_be_judged_has_no_p_value(tmp_path):
+    rows = [
+        row("a.mp4", 0.5, p_value=0.4),
+        row("b.mp4", 0.9, p_value=0.01, status="not_applicable", not_applicable="song"),
+    ]
+    data = embedded(page_of(rows, tmp_path))
+    keys = [column["key"] for column in data["columns"]]
+    assert [line[keys.index("p_value")] for line in data["rows"]] == [0.4, None]
+    assert [line[keys.index("error")] for line in data["rows"]] == [None, "song"]
+
+
 def test_rows_keep_their_values_and_stay_text(rows, tmp_path):
     page = page_of(rows, tmp_path, version="1", a={"b": 2})
     assert [file.name for file in tmp_path.iterdir()] == ["index.html"]

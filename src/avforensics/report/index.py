@@ -48,13 +48,15 @@ def write_index(
         Rows with the columns of scores.csv. Numbers may be given as text; empty text and NaN mean
         no value. ``report``, if present, is the path of the video's page relative to ``out``. A row
         with a ``track`` describes a face in a video, so it is listed in the table but not counted.
-        If a row has no ``error``, ``not_applicable`` is shown as the reason.
+        If a row has no ``error``, ``not_applicable`` is shown as the reason, without a p-value.
     out : str or PathLike
         HTML file, which is written atomically.
     provenance : mapping
         As in `write_video_report`; ``notice`` becomes a banner.
     """
     rows = [row | {"error": row.get("error") or row.get("not_applicable")} for row in rows]
+    # a p-value would rate a video that cannot be judged
+    rows = [row | {"p_value": None} if row.get("not_applicable") else row for row in rows]
     columns = [
         (key, label, kind)
         for key, label, kind in COLUMNS
