@@ -37,6 +37,9 @@ def test_a_calibrated_score_names_its_share_of_real_videos():
     assert "not the probability" in text
     top = Calibrated(p_value=1 / 1083, n_real=1082)
     assert "Every one of 1,082 real videos has a lower score." in score_meaning(SCORE, top)
+    highest = Calibrated(p_value=0.03, n_real=100, highest_of=3)
+    text = score_meaning(SCORE, highest)
+    assert "According to 100 real videos, the highest of 3 scores of real faces is" in text
 
 
 def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
@@ -49,7 +52,11 @@ def test_in_short_a_video_is_usual_unusual_or_not_to_be_judged():
 
     assert said(0.3).startswith("Nothing unusual was found")
     assert "does not show that the video is genuine" in said(0.3, 0.9)
-    assert "at most 2\N{NO-BREAK SPACE}% of" in said(0.3, 0.02)
+    assert "at most 2\N{NO-BREAK SPACE}% of the real videos" in said(0.02)
+    # the smaller of two p-values is at most 0.02 for up to 4 % of the real videos
+    assert "at most 4\N{NO-BREAK SPACE}% of the real videos" in said(0.3, 0.02)
+    assert "are as unusual by the score or by all measures together." in said(0.02, 0.3)
+    assert "up to 60\N{NO-BREAK SPACE}% of the real videos" in said(0.3, 0.9)
     assert "Manipulation is one possible reason" in said(0.04, 0.9)
     assert said(0.01, 0.01, ("no speech",)).startswith("This method cannot judge")
     assert "Nothing follows from the score alone" in said(None)

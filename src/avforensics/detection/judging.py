@@ -113,6 +113,7 @@ class Judge:
             threshold=self.threshold if highest_of == 1 else None,
             false_positive_rate=self.false_positive_rate if highest_of == 1 else None,
             statements=result.statements,
+            highest_of=highest_of,
         )
 
     def _weigh(self, result: VideoResult, unlike: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ def in_short(
             "How well lips and sound go together was measured, but there are no real videos to "
             "compare it with. Nothing follows from the score alone."
         )
-    least, compared = _least(result, calibrated), "the real videos that this one was compared with"
+    compared = _as_unusual(result, calibrated)
     where = _stretches_of(segments) if segments and segments_per_minute else ""
     if _is_usual(result, calibrated):
         if where:
@@ -70,15 +70,14 @@ def in_short(
                 "the whole video below."
             )
         return (
-            f"Nothing unusual was found in how lips and sound go together: {percent(least)} of "
-            f"{compared} are at least as unusual. That does not show that the video is genuine: a "
-            "forgery whose lips follow the sound looks the same to this method."
+            f"Nothing unusual was found in how lips and sound go together: up to {compared}. That "
+            "does not show that the video is genuine: a forgery whose lips follow the sound looks "
+            "the same to this method."
         )
     most = f", most of all {where}" if where else ""
     return (
-        f"Lips and sound go together in an unusual way{most}: at most {percent(least)} of "
-        f"{compared} are as unusual. Manipulation is one possible reason; a voice from off-screen, "
-        "dubbing, music or poor quality are others."
+        f"Lips and sound go together in an unusual way{most}: at most {compared}. Manipulation is "
+        "one possible reason; a voice from off-screen, dubbing, music or poor quality are others."
     )
 
 
@@ -92,12 +91,24 @@ def is_unusual(
 
 
 def _is_usual(result: VideoResult, calibrated: Calibrated) -> bool:
-    return _least(result, calibrated) > (calibrated.false_positive_rate or USUAL)
+    rate = calibrated.false_positive_rate or USUAL
+    return min(_p_values(result, calibrated)) > rate
 
 
-def _least(result: VideoResult, calibrated: Calibrated) -> float:
-    """Return the smaller of the p-values of the score and the evidence."""
-    return min(p for p in (calibrated.p_value, result.evidence_p_value) if p is not None)
+def _p_values(result: VideoResult, calibrated: Calibrated) -> list[float]:
+    """Return the p-values of the score and, if there is one, of the evidence."""
+    return [p for p in (calibrated.p_value, result.evidence_p_value) if p is not None]
+
+
+def _as_unusual(result: VideoResult, calibrated: Calibrated) -> str:
+    """State the largest share of real videos of which a p-value is as small as the smallest here.
+
+    The smaller of two p-values is at most p for up to 2p of the real videos.
+    """
+    found = _p_values(result, calibrated)
+    share = percent(min(len(found) * min(found), 1.0))
+    by = " by the score or by all measures together" if len(found) > 1 else ""
+    return f"{share} of the real videos that this one was compared with are as unusual{by}"
 
 
 def _rate(per_minute: float) -> str:
@@ -148,8 +159,13 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
 
 
 def among_reals(calibrated: Calibrated) -> str:
-    """State how many of the calibration's real videos have a score at least as high."""
+    """State how often real videos have a score at least as high, according to the calibration."""
     real = f"{calibrated.n_real:,} real videos"
+    if calibrated.highest_of > 1:
+        return (
+            f"According to {real}, the highest of {calibrated.highest_of} scores of real faces is "
+            f"at least as high with a probability of {percent(calibrated.p_value)}."
+        )
     if calibrated.p_value <= 1 / (calibrated.n_real + 1):
         return f"Every one of {real} has a lower score."
     return f"{percent(calibrated.p_value)} of {real} have a score at least as high."

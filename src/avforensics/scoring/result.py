@@ -224,6 +224,9 @@ class Calibrated:
         Share of real videos above the threshold.
     statements : sequence of str
         Evidence and likelihood ratio in words, if the calibration has them.
+    highest_of : int
+        Number of scores (of faces) among which this score is the highest. If it is above 1, the
+        p-value refers to the highest of this many real scores.
     """
 
     p_value: float
@@ -232,6 +235,7 @@ class Calibrated:
     threshold: float | None = None
     false_positive_rate: float | None = None
     statements: Sequence[str] = ()
+    highest_of: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.p_value <= 1:
