@@ -214,6 +214,9 @@ def test_evidence_is_evaluated_on_other_people_only(
     )  # fmt: skip
     said = "160 of the tested videos share people, files or sources with the calibration"
     assert said in refusal(*words, f"features={many_people.folder}")
+    largest = (f"features={many_people.folder}", "statistic=max")
+    said = refusal(*words, *largest, f"breakdowns.calibration={output}")
+    assert "cannot be combined with statistic=max" in said
     others = make_store(tmp_path / "others", people=8, categories=("RVFA",), failed=0, name="other")
     assert avforensics(*words, f"features={others.folder}") == 0
     found = json.loads((tmp_path / "out/metrics.json").read_text())

@@ -152,6 +152,8 @@ def test_scores_of_any_detector(avforensics, refusal, tmp_path):
         (["scores=nowhere.csv"], "nowhere.csv: no such file"),
         ([f"scores={tmp_path}/ours.csv", "features=x"], "scores=FILE cannot be combined"),
         ([f"scores={tmp_path}/ours.csv", "controls.run=[trim]"], "scores=FILE cannot be combined"),
+        ([f"scores={tmp_path}/ours.csv", "select.category=A"], "scores=FILE cannot be combined"),
+        ([f"scores={tmp_path}/ours.csv", "calibration=x"], "scores=FILE cannot be combined"),
         ([f"scores={tmp_path}/ours.csv", "against=nowhere"], "nowhere: no such file"),
     ):
         assert sentence_ in refusal(*words, *change)

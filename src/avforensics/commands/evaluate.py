@@ -91,6 +91,11 @@ def run(cfg: DictConfig) -> int:
     if not stage.trainer.is_global_zero:
         logging.getLogger("avforensics").setLevel(logging.ERROR)
     if known.calibration is not None:
+        if cfg.statistic != "mean":
+            raise ConfigError(
+                "breakdowns.calibration sets a threshold for mean scores, so it cannot be combined "
+                f"with statistic={cfg.statistic}"
+            )
         setting = scoring_setting(models, stage.policy, cfg.scoring.lam, part=cfg.part)
         known.calibration.check_setting(setting)
     checked = check_shifts(list(cfg.controls.shifts))
@@ -120,11 +125,12 @@ def run(cfg: DictConfig) -> int:
 
 def tabulate(cfg: DictConfig, known: Beside) -> int:
     """Write tables and figures for existing scores of any detector."""
-    asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.controls.run, cfg.robustness.levels]
-    if any(asked) or cfg.examples:
+    asked = [cfg.benchmark, cfg.features, cfg.edit, cfg.calibration, cfg.controls.run]
+    asked += [cfg.robustness.levels, cfg.examples, *cfg.select.values()]
+    if any(asked):
         raise ConfigError(
-            "scores=FILE cannot be combined with benchmark, features, edit, controls, robustness "
-            "or examples"
+            "scores=FILE cannot be combined with benchmark, features, select, edit, calibration, "
+            "controls, robustness or examples"
         )
     rows = read_run(cfg.scores, fake=cfg.scores_fake)
     summary = brief(cfg, rows)
