@@ -98,6 +98,16 @@ def test_runs_that_cannot_be_compared():
         compare(rows, other)
     with pytest.raises(ManifestError, match="share 0 videos"):
         compare(rows, [ScoredVideo(path="elsewhere", label=0, score=1.0)])
+    plain = [changed(row, category="", identity="") for row in rows]
+    with pytest.raises(ManifestError, match="disagree on its label or identity"):
+        compare(plain, [changed(plain[0], label=1), *plain[1:]])
+
+
+def test_a_file_with_its_own_and_other_sound_is_two_videos():
+    named = zip("aabcd", (0, 1, 0, 1, 0), (0.1, 0.9, 0.2, 0.3, 0.7), strict=True)
+    rows = [ScoredVideo(path=path, label=label, score=score) for path, label, score in named]
+    found = compare(rows, rows, resamples=5)
+    assert (found.n, found.results["overall"]["auc"].a) == (5, pytest.approx(5 / 6))
 
 
 def test_table():
@@ -165,7 +175,8 @@ def test_the_output_of_detect_with_labels_added(avforensics, tmp_path, capsys):
     lines = ["Path;Status;Score;Track;Label"]
     for row in rows:
         word = "Spoof" if row.label else "Bona-fide"
-        lines += [f"{row.path};scored;{row.score};;{word}".replace(".", ",")]
+        score = f"{row.score}".replace(".", ",")
+        lines += [f"{row.path};scored;{score};;{word}"]
         lines += [f"{row.path};scored;{9 - 9 * row.label};{track};{word}" for track in (1, 2)]
     (tmp_path / "scores.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
     words = ("evaluate", f"scores={tmp_path}/scores.csv", "intervals.resamples=20")

@@ -8,7 +8,7 @@ from made_up_store import evaluated
 
 from avforensics.errors import ConfigError, ManifestError
 from avforensics.evaluation.stored import StoreScorer, choose, fit_delay_frequency
-from avforensics.evaluation.stored_score import scored_video
+from avforensics.evaluation.stored_score import StoredScore, scored_video, video_names
 from avforensics.features.store import FeatureStore
 from avforensics.scoring.sequences import SequencePolicy, score_features
 from avforensics.scoring.statistics import STATISTICS
@@ -81,6 +81,8 @@ def test_naive_bayes_never_sees_what_is_evaluated(store):
     np.testing.assert_allclose(fewer, counted(store, train[5:]), rtol=1e-6)
     assert fit_delay_frequency(store, "anomaly", leave_out=train) is None
     assert fit_delay_frequency(store, "no such split") is None
+    again = type(store)(store.folder, store.info, [*store, store[train[0]]])
+    assert fit_delay_frequency(again, "anomaly", leave_out=train) is None
 
 
 def test_selection_keeps_real_videos_and_says_what_is_there(store):
@@ -89,6 +91,28 @@ def test_selection_keeps_real_videos_and_says_what_is_there(store):
     assert len(chosen) == 20
     with pytest.raises(ManifestError, match="splits: anomaly, test"):
         choose(store, split="val")
+
+
+def test_clips_of_one_file_are_told_apart(store):
+    real, fake = (store[i] for i in choose(store, split="test", category="RVFA")[1:3])
+    entries = [
+        replace(real, audio="/data/own.wav"),
+        replace(fake, path=real.path, audio="/data/x.wav"),
+        replace(fake, path=real.path, audio="/data/y.wav"),
+        replace(fake, path=real.path, start=10000.04),
+        replace(fake, path=real.path, start=10000.08),
+        replace(fake, path=real.path, start=2.5, duration=0.5),
+        replace(fake, path=real.path, start=2.5, duration=1.5),
+    ]
+    several = type(store)(store.folder, store.info, [*entries, *entries])
+    chosen = choose(several)
+    assert chosen == list(range(7))
+    names = video_names(several)
+    rows = [scored_video(several, StoredScore(i, error="none"), names=names) for i in chosen]
+    assert [row.path.removeprefix(real.path) for row in rows] == [
+        "", "#t=0&audio=/data/x.wav", "#t=0&audio=/data/y.wav", "#t=10000.04", "#t=10000.08",
+        "#t=2.5,3", "#t=2.5,4",
+    ]  # fmt: skip
 
 
 def test_a_store_of_first_windows_serves_no_other_policy(store, decoders):

@@ -60,8 +60,8 @@ def compare(
     Parameters
     ----------
     rows_a, rows_b : sequence of ScoredVideo
-        Videos in any order, which are paired by path and category. A run without categories and
-        identities (a plain list of scores) takes them from the other run.
+        Videos in any order, which are paired by path, category and label. A run without categories
+        and identities (a plain list of scores) takes them from the other run.
     **options
         Options of `share_videos`, which also lists the exceptions.
     """

@@ -14,6 +14,7 @@ from avforensics.evaluation.rows import ScoredVideo, check_once
 from avforensics.evaluation.summary import PAPER_AVERAGES, by_category, category_of, identity_of
 
 MAIN_METRICS = ("auc", "ap", "ap_balanced", "eer")
+Key = tuple[str, str, int]  # path, category and label, which identify a video
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def share_videos(
     level: float = 0.95,
     seed: int = 0,
 ) -> SharedVideos:
-    """Pair the videos of several runs by path and category, and resample them together.
+    """Pair the videos of several runs by path, category and label, and resample them together.
 
     Parameters
     ----------
@@ -103,16 +104,21 @@ def _described(runs: Sequence[Sequence[ScoredVideo]]) -> list[list[ScoredVideo]]
 
 def _paired(
     runs: Sequence[Sequence[ScoredVideo]],
-) -> tuple[list[tuple[str, str]], list[dict[tuple[str, str], ScoredVideo]], int]:
+) -> tuple[list[Key], list[dict[Key, ScoredVideo]], int]:
     """Return the shared videos' keys, each run's videos by key, and the number left out."""
     for rows in runs:
         check_once(rows)
-    tables = [{(row.path, category_of(row)): row for row in rows if row.counts} for rows in runs]
+    tables = [
+        {(row.path, category_of(row), row.label): row for row in rows if row.counts}
+        for rows in runs
+    ]
     shared = sorted(set.intersection(*(set(table) for table in tables)))
-    for key in shared:
-        if len({(table[key].label, table[key].identity) for table in tables}) > 1:
-            raise ManifestError(f"{key[0]}: the runs disagree on its label or identity")
-    if {tables[0][key].label for key in shared} != {0, 1}:
+    wrong = [key for key in shared if len({table[key].identity for table in tables}) > 1]
+    named = set.intersection(*({key[:2] for key in table} for table in tables))
+    wrong += sorted(named - {key[:2] for key in shared})  # without a common label
+    if wrong:
+        raise ManifestError(f"{wrong[0][0]}: the runs disagree on its label or identity")
+    if {label for _, _, label in shared} != {0, 1}:
         raise ManifestError(
             f"the {len(runs)} runs share {len(shared)} videos, but both classes are needed"
         )

@@ -23,7 +23,7 @@ from avforensics.evaluation.baselines import BaselineClip, baseline_scores
 from avforensics.evaluation.benchmark import Names, fits
 from avforensics.evaluation.checks import as_scored, check_models, check_store
 from avforensics.evaluation.evidence import Evidence
-from avforensics.evaluation.stored_score import StoredScore, score_of, video_name
+from avforensics.evaluation.stored_score import StoredScore, clip_of, score_of
 from avforensics.features.store import FeatureStore
 from avforensics.models.anomaly import NaiveBayes
 from avforensics.scoring.result import Features, VideoResult
@@ -172,7 +172,7 @@ def choose(
     found = {}
     for index, entry in enumerate(store):
         if wanted(entry):
-            found.setdefault((video_name(entry), entry.label, entry.category), index)
+            found.setdefault(clip_of(entry), index)
     if not found:
         there = ", ".join(sorted({entry.split or "(empty)" for entry in store}))
         raise ManifestError(f"{store.folder}: no clip matches the selection; splits: {there}")
@@ -185,9 +185,10 @@ def fit_delay_frequency(
     """Estimate how often each delay is the most likely one in real clips of a training split.
 
     Returns log-probabilities for the naive Bayes statistic, float64, (D,), or None if the split has
-    no real clips. Clips with an index in ``leave_out``, usually the evaluated clips, are excluded.
+    no real clips. The clips with an index in ``leave_out``, usually the evaluated clips, are
+    excluded, also where they are listed again.
     """
-    held_out = set(leave_out)
+    held_out = {store[index].source for index in leave_out}
     chosen = [
         index
         for index, entry in enumerate(store)
@@ -195,7 +196,7 @@ def fit_delay_frequency(
         and entry.split == split
         and entry.label == 0
         and entry.error is None
-        and index not in held_out
+        and entry.source not in held_out
     ]
     return count_delays(store, chosen) if chosen else None
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from avforensics.applicability import Limits, Measures
+from avforensics.data.row import Row
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.result import Score, Steps
@@ -35,6 +38,7 @@ def scored_video(
     statistic: str = "mean",
     part: str = "both",
     limits: Limits | None = None,
+    names: Mapping[Hashable, str] | None = None,
 ) -> ScoredVideo:
     """Build a row of results from the score for the ``place``-th lam and the entry's labels.
 
@@ -46,13 +50,15 @@ def scored_video(
         Use the score of both models, or of one model as in most rows of the paper's Table 3.
     limits : Limits, optional
         Limits on the measures stored with the features; None = every score counts.
+    names : mapping, optional
+        Names of all clips from `video_names`; None = the clip shares its file with no other.
     """
     entry = store[found.index]
     score = None
     if found.error is None:
         score = score_of(found.scores[place], statistic=statistic, part=part)
     return ScoredVideo(
-        path=video_name(entry),
+        path=(video_names([entry]) if names is None else names)[clip_of(entry)],
         label=entry.label,
         category=entry.category,
         identity=entry.identity,
@@ -103,6 +109,32 @@ def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
     return "; ".join(limits.reasons(Measures.parse(entry.clip.measures))) or None
 
 
-def video_name(entry: Entry) -> str:
-    """Return the path of the clip's file, plus the clip's start if it is not 0."""
-    return f"{entry.path}#t={entry.start:g}" if entry.start else entry.path
+def clip_of(entry: Row | Entry) -> Hashable:
+    """Return what makes a row a clip of its own: its source, label and category."""
+    return entry.source, entry.label, entry.category
+
+
+def video_names(entries: Iterable[Row | Entry]) -> dict[Hashable, str]:
+    """Name each clip, given by `clip_of`, for tables.
+
+    The name is the path of the file, plus the start if it is not 0. If clips of the same label and
+    category would share a name, their ends and audio files are added.
+    """
+    clips = {clip_of(entry): entry for entry in entries}
+    often = Counter((_name(entry), entry.label, entry.category) for entry in clips.values())
+    return {
+        clip: _name(entry, whole=often[_name(entry), entry.label, entry.category] > 1)
+        for clip, entry in clips.items()
+    }
+
+
+def _name(entry: Row | Entry, *, whole: bool = False) -> str:
+    if not whole:
+        return f"{entry.path}#t={_seconds(entry.start)}" if entry.start else entry.path
+    end = "" if entry.duration is None else f",{_seconds(entry.start + entry.duration)}"
+    audio = f"&audio={entry.audio}" if entry.audio else ""
+    return f"{entry.path}#t={_seconds(entry.start)}{end}{audio}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")

@@ -23,7 +23,7 @@ from avforensics.evaluation.output import percent, write_figure
 from avforensics.evaluation.rows import ScoredVideo, printable
 from avforensics.evaluation.shared import MAIN_METRICS
 from avforensics.evaluation.stored import StoreScorer, one_thread
-from avforensics.evaluation.stored_score import StoredScore, scored_video
+from avforensics.evaluation.stored_score import StoredScore, scored_video, video_names
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import block_of, blocks, flat, headline
 from avforensics.features.store import FeatureStore
@@ -96,11 +96,12 @@ def sweep_store(
     places = [(i, j, "") for i in range(len(max_lens)) for j in range(len(lams))]
     places += [(i, 0, name) for i in range(len(max_lens)) for name in names]
     rows: dict[tuple[int, int, str], list[ScoredVideo]] = {place: [] for place in places}
+    called = video_names(store)
     for index in chosen:
         with one_thread():
             of_policies = _score_all(scorers, index)
         for (i, j, name), of in rows.items():
-            row = scored_video(store, of_policies[i], j, part=part, limits=limits)
+            row = scored_video(store, of_policies[i], j, part=part, limits=limits, names=called)
             of.append(replace(_by_statistic(row, name) if name else row, statistics={}))
         advance()
     points = []

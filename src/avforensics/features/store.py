@@ -119,6 +119,11 @@ class Entry:
     clip: Extracted
 
     @property
+    def source(self) -> tuple[str, str, float, float | None]:
+        """Path, audio, start and duration, as in `Row.source`."""
+        return self.path, self.audio, self.start, self.duration
+
+    @property
     def error(self) -> str | None:
         return self.clip.error
 

@@ -34,7 +34,7 @@ from avforensics.evaluation.populations import traces
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import StoreScorer, choose, fit_delay_frequency
-from avforensics.evaluation.stored_score import StoredScore, scored_video
+from avforensics.evaluation.stored_score import StoredScore, scored_video, video_names
 from avforensics.features.fill import clip_key
 from avforensics.features.settings import ExtractionSettings
 from avforensics.features.store import Entry, FeatureStore
@@ -159,7 +159,7 @@ class Evaluation:
         )
         self.trainer.test(module, datamodule=clips, verbose=False)
         module.gather()
-        store = module.scorer.store
+        store, names = module.scorer.store, video_names(self.listed)
         rows = [
             scored_video(
                 store,
@@ -167,6 +167,7 @@ class Evaluation:
                 statistic=self.cfg.statistic,
                 part=self.cfg.part,
                 limits=self.limits,
+                names=names,
             )
             for found in module.found
         ]
