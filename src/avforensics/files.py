@@ -57,7 +57,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def shortened(name: str, n_bytes: int) -> str:
-    """Return the start of a file name: at most ``n_bytes`` bytes, and no part of a character."""
+    """Return the first ``n_bytes`` bytes of a file name, or fewer to keep characters whole."""
     return os.fsencode(name)[:n_bytes].decode("utf-8", "ignore")
 
 

@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, and a property that scikit-learn's lack."""
+"""Metrics against scikit-learn, and a property that scikit-learn's metrics lack."""
 
 import numpy as np
 import pytest

@@ -190,7 +190,7 @@ def _note(path: str, stream: av.stream.Stream, number: int, found: Survey, sever
 
 
 def _sounds(path: str, number: int, found: Survey) -> bool:
-    """Return True if an audio track is not silent throughout; noise of a recorder is silence."""
+    """Return True if an audio track is anywhere louder than a recorder's noise."""
     with open_container(path) as container:
         stream = pick_stream(container, "audio", number)
         resampler = av.AudioResampler(format="s16", rate=SAMPLE_RATE)
