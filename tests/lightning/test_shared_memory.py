@@ -1,4 +1,4 @@
-"""Too little shared memory for the loader's workers is a one-line error before they start."""
+"""Too little shared memory for the loader's workers gives a one-line error before they start."""
 
 from types import SimpleNamespace
 

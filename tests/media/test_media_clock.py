@@ -65,7 +65,7 @@ def test_a_broken_clock_changes_nothing_but_the_report(tmp_path, name, parts):
 
 
 def test_an_advertisement_with_identifiers_of_its_own_continues_the_tracks(tmp_path):
-    """Without ``merge_pmt_versions``, FFmpeg would put the rest into further tracks of unknown size."""
+    """Without ``merge_pmt_versions``, the rest would be further tracks of unknown size."""
     clean = mux(tmp_path / "a.ts", times=PLAIN, sounds=[[(0, noise(3))]], audio_codec="mp2")
     other = restamp(clean, tmp_path / "b.ts", [(0, 0)], {"mpegts_start_pid": "512"})
     path = tmp_path / "c.ts"

@@ -36,7 +36,7 @@ def work() -> Work:
 
 @pytest.fixture
 def upload(make_video, tmp_path) -> Callable[..., Path]:
-    """Return a function that puts a video where a web server would."""
+    """Return a function that stores a video as a web server stores an upload."""
     folder = tmp_path / "uploads"
     folder.mkdir(exist_ok=True)
     whole = make_video("whole.mp4", n_frames=30, size=32).read_bytes()

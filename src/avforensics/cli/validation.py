@@ -1,4 +1,4 @@
-"""Check the types of overrides against defaults, so that ``seed=abc`` is a one-line error.
+"""Check the types of overrides against defaults, so that ``seed=abc`` gives a one-line error.
 
 Settings that become objects (trainer, callbacks, model ...) are checked by the objects' classes.
 """

@@ -11,7 +11,7 @@ SILENCE = 0.0005 * 32768
 
 
 FAINTEST = -66.0
-"""Level (dB below full scale) of a frame's audio, without its mean, above which it is heard."""
+"""Audio is heard if a frame, without its mean, is above this level (dB re full scale)."""
 
 
 def is_heard(audio: np.ndarray) -> bool:
