@@ -25,7 +25,7 @@ def _true_auc(effect=1.0, between=1.0):
     ("people", "each", "level", "ignored"), [(25, 4, 0.9, 0.82), (10, 2, 0.95, 0.93)]
 )
 def test_intervals_cover_the_truth_at_the_stated_rate(people, each, level, ignored):
-    """300 simulated benchmarks; `ignored` bounds the coverage if identities are ignored."""
+    """In 300 simulated benchmarks, intervals that ignore identities cover the truth too rarely."""
     rng = np.random.default_rng(0)
     truth, hits, naive = _true_auc(), [], []
     for seed in range(300):

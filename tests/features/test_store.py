@@ -1,4 +1,4 @@
-"""Shards and index of a feature store are read back as written and never unfinished."""
+"""Shards and index of a feature store are read back as written, and are never incomplete."""
 
 import json
 from dataclasses import replace
