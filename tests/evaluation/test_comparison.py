@@ -170,7 +170,7 @@ def test_scores_of_any_detector(avforensics, refusal, tmp_path):
 
 
 def test_the_output_of_detect_with_labels_added(avforensics, tmp_path, capsys):
-    """The table looks as a spreadsheet saves it; rows of faces do not count as videos."""
+    """A table as saved by a spreadsheet; rows of faces do not count as videos."""
     rows = run()[::7]
     lines = ["Path;Status;Score;Track;Label"]
     for row in rows:

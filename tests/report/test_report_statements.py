@@ -53,7 +53,7 @@ def test_no_ratio_says_why():
 def test_strength_in_words():
     words = [strength(log10) for log10 in (0.1, 0.5, -1.5, 2.5, 3.5, -5, 7)]
     assert words == [
-        "no support for one over the other", "weak support", "moderate support",
+        "no support for one proposition over the other", "weak support", "moderate support",
         "moderately strong support", "strong support", "very strong support",
         "extremely strong support",
     ]  # fmt: skip

@@ -19,7 +19,7 @@ LIMITS = (
 # Upper limit of ratios, and words for ratios below it (ENFSI guideline for evaluative reporting,
 # 2015).
 _STRENGTHS = (
-    (2, "no support for one over the other"),
+    (2, "no support for one proposition over the other"),
     (10, "weak support"),
     (100, "moderate support"),
     (1_000, "moderately strong support"),

@@ -286,7 +286,7 @@ def test_hifi_avdf(tree):
     ]
     assert [one for (one,) in known(manifest, "sound")] == ["real", "real", "real", "fake"]
     assert manifest.doubled() == (f"{root}/reals/p1.mp4",)
-    with pytest.raises(ManifestError, match=r"no table \*\.csv of HiFi-AVDF"):
+    with pytest.raises(ManifestError, match=r"does not contain the table \*\.csv of HiFi-AVDF"):
         hifi_avdf(root / "reals")
     (root / "train.csv").write_text(header + rows)
     with pytest.raises(ManifestError, match=r"train\.csv is not a table of a single generator"):

@@ -151,7 +151,7 @@ def read_listed(root: str, parts: Sequence[Listed], *, what: str) -> Manifest:
     found = [(part, table) for part in parts for table in sorted(Path(root).glob(part.tables))]
     if not found:
         tables = " or ".join(dict.fromkeys(part.tables for part in parts))
-        raise ManifestError(f"{root}: no table {tables} of {what}")
+        raise ManifestError(f"{root}: does not contain the table {tables} of {what}")
     for part, path in found:
         table = read_table(path)
         table.require(*part.needed)
