@@ -1,4 +1,4 @@
-"""Default number of processes, and that the processes end with the command."""
+"""The default number of processes; processes end with the command."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The page of a clip next to forgeries of it: its content, and that a browser shows it."""
+"""The page of a clip next to forgeries of it: its content, and its display in a browser."""
 
 from dataclasses import replace
 

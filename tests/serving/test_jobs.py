@@ -1,4 +1,4 @@
-"""The queue behind the page: order, refusals, and that no file is left behind."""
+"""The queue behind the page: order, refusals, and deletion of all files."""
 
 import errno
 import os
