@@ -155,7 +155,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
 
 
 def _is_description(header: Any) -> bool:
-    """Return True if the entries of a description have the right types; it may be anyone's."""
+    """Return True if the entries of a description, from any source, have the right types."""
     if not isinstance(header, dict) or not isinstance(header.get("architecture"), dict):
         return False
     parts = [*header["architecture"].values(), header.get("hashes"), header.get("metadata")]

@@ -82,7 +82,7 @@ def _write_estimates(path, rows: Sequence[Row], found: Sequence[Alignment]) -> N
 
 def _tell(found: Sequence[Alignment], real: Sequence[bool], known: int, listed: int) -> None:
     if known < listed:
-        message = "%d of %d clips have no features, so they are unchanged"
+        message = "%d of %d clips have no features, so their delays are unchanged"
         log.warning(message, listed - known, listed)
     ours = [one for one, is_real in zip(found, real, strict=True) if is_real]
     basis = Counter(one.basis for one in ours if not one.voice_over)

@@ -315,7 +315,7 @@ def _stat(path: Path) -> FileState:
 
 
 def _has_changed(path: Path, now: FileState, before: FileState, sha256: str | None) -> bool:
-    """Return True if the size of a file differs, or its time and its content."""
+    """Return True if a file's size differs, or both its modification time and its content."""
     # the time alone does not matter: the file may be a copy
     return now[0] != before[0] or (now[1] != before[1] and sha256_or_none(path) != sha256)
 

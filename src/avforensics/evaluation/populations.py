@@ -177,7 +177,7 @@ def fit_likelihood(
     of, method, fewest, seed
         As in `LikelihoodRatio.fit`.
     part : {"both", "distribution", "activation"}
-        Part of the forgeries' scores, the same as of the real clips.
+        Part of the score to use for the forgeries, as for the real clips.
     generator : {"method", "category"}
         The column that names the generator of a forgery.
 

@@ -130,7 +130,7 @@ def cut_excerpt(
     intact : bool
         Whether the file was read without damage. If so, a small video stream is copied unchanged.
     audio : str or PathLike, optional
-        Separate audio file, whose audio is used instead of that of the video.
+        Separate audio file, used instead of the video's own audio.
 
     Raises
     ------
