@@ -31,6 +31,7 @@ def test_a_store_to_tables_and_figures(avforensics, store, decoders_bundle, tmp_
     assert rows[0]["error"] == "damaged"
     text = capsys.readouterr().out
     assert "59 of 60 listed videos scored" in text
+    assert "whether the method applies to 59 of the clips is unknown" in " ".join(text.split())
     assert "Random weights: scores mean nothing" in text
 
 

@@ -1,6 +1,7 @@
 """Extraction: stores hold what scoring computes, even after kills, with bad files or in shares."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,9 @@ def test_a_store_takes_features_of_one_kind_only(clips, sync_bundle, tmp_path):
     extract(few, tmp_path, sync_bundle)
     with pytest.raises(ConfigError, match="made with activations float32, not none"):
         extract(few, tmp_path, sync_bundle, settings=other)
+    second = ExtractionSettings(runtime=replace(RUNTIME, audio_stream=0))
+    with pytest.raises(ConfigError, match="made with audio_stream none, not 0"):
+        extract(few, tmp_path, sync_bundle, settings=second)
 
 
 def test_parts_of_a_file_have_names_of_their_own(clips):

@@ -39,7 +39,12 @@ from avforensics.evaluation.populations import (
 )
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.evaluation.stored import StoreScorer, choose, count_delays, one_thread
-from avforensics.evaluation.stored_score import StoredScore, score_of, why_not_applicable
+from avforensics.evaluation.stored_score import (
+    StoredScore,
+    not_measured,
+    score_of,
+    why_not_applicable,
+)
 from avforensics.evaluation.strength import LikelihoodRatio, other_population
 from avforensics.evaluation.validation import write_validation
 from avforensics.faces.crops import recipe_of
@@ -81,6 +86,8 @@ class Scoring:
         check_network(store, self.models)
         limits = limits_of(OmegaConf.to_container(self.cfg.applicability, resolve=True))
         listed = len(chosen)
+        if unknown := not_measured(store, chosen, limits):
+            log.info("%s", unknown)
         chosen = [index for index in chosen if not why_not_applicable(store[index], limits)]
         if apart := listed - len(chosen):
             log.info("%d of %d videos are excluded as not applicable", apart, listed)

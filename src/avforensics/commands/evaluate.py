@@ -54,6 +54,7 @@ from avforensics.evaluation.rows import ScoredVideo, printable, write_scores
 from avforensics.evaluation.segments import localise
 from avforensics.evaluation.segments import sentence as found_segments
 from avforensics.evaluation.setting import scoring_setting
+from avforensics.evaluation.stored_score import not_measured
 from avforensics.evaluation.summary import summarise
 from avforensics.evaluation.tables import rich_table, write_summary
 from avforensics.files import write_json, write_text
@@ -324,6 +325,9 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
             f"{len(people)} of the tested identities are also in a training split, so the results "
             "say nothing about people who were not used for training"
         )
+    chosen = [item.index for item in outcome.found]
+    if unknown := not_measured(store, chosen, stage.limits):
+        notes.append(unknown)
     notices = dict.fromkeys(notice for notice in (store.info.notice, models.notice) if notice)
     notes += [notice.rstrip(".") for notice in notices]
     summary["made_with"] = {

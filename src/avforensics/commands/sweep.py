@@ -23,6 +23,7 @@ from avforensics.errors import ConfigError
 from avforensics.evaluation.bootstrap import check_intervals
 from avforensics.evaluation.checks import check_network
 from avforensics.evaluation.stored import choose
+from avforensics.evaluation.stored_score import not_measured
 from avforensics.evaluation.sweep import (
     Point,
     best,
@@ -66,6 +67,9 @@ def _scored(cfg: DictConfig) -> list[Point]:
     if notice := store.info.notice or models.notice:
         log.warning("%s", notice)
     chosen = choose(store, **OmegaConf.to_container(cfg.select, resolve=True))
+    limits = limits_of(OmegaConf.to_container(cfg.applicability, resolve=True))
+    if unknown := not_measured(store, chosen, limits):
+        log.info("%s", unknown)
     with Progress("scoring", len(chosen)) as progress:
         return sweep_store(
             store,
@@ -79,6 +83,6 @@ def _scored(cfg: DictConfig) -> list[Point]:
             part=cfg.part,
             seed=cfg.seed,
             **OmegaConf.to_container(cfg.intervals),
-            limits=limits_of(OmegaConf.to_container(cfg.applicability, resolve=True)),
+            limits=limits,
             advance=progress.advance,
         )

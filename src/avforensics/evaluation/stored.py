@@ -128,7 +128,9 @@ class StoreScorer:
         over_delays = self.store.info.max_delay > 0
         statistics = measure(rows) if over_delays else {}
         path = os.path.relpath(entry.path, self._folder)  # independent of the data's location
-        clip = BaselineClip(path, features, statistics, entry.clip.silence, self.seed)
+        # the sound of imported rows was never read
+        silence = None if self.store.info.external else entry.clip.silence
+        clip = BaselineClip(path, features, statistics, silence, self.seed)
         baselines = baseline_scores(clip)
         fused = None
         if self.evidence is not None and rows.inner == self.evidence.inner:

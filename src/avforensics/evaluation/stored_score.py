@@ -109,6 +109,18 @@ def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
     return "; ".join(limits.reasons(Measures.parse(entry.clip.measures))) or None
 
 
+def not_measured(store: FeatureStore, indices: Iterable[int], limits: Limits | None) -> str | None:
+    """Return a sentence on clips to which the limits could not be applied; None without any."""
+    clips = [store[index].clip for index in indices] if limits is not None else []
+    count = sum(clip.error is None and clip.measures is None for clip in clips)
+    return (
+        f"whether the method applies to {count} of the clips is unknown, because their speech and "
+        "mouths were not measured"
+        if count
+        else None
+    )
+
+
 def clip_of(entry: Row | Entry) -> Hashable:
     """Return what makes a row a clip of its own: its source, label and category."""
     return entry.source, entry.label, entry.category

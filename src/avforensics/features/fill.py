@@ -208,6 +208,8 @@ def _info(models: Models, settings: ExtractionSettings) -> StoreInfo:
         checkpoints=models.hashes,
         notice=models.notice,
         code=avforensics.__version__,
+        video_stream=settings.runtime.video_stream,
+        audio_stream=settings.runtime.audio_stream,
     )
 
 
@@ -216,7 +218,8 @@ def _settle(folder: Path, info: StoreInfo, models: Models | None, *, writes: boo
     present = read_info(folder)
     if present is not None and (difference := present.difference(info)):
         raise ConfigError(
-            f"{folder}: this store was made with {difference}; choose another output_dir"
+            f"{folder}: this store was made with {difference}; choose another "
+            "folder (extract: output_dir, evaluate: features)"
         )
     if present is None and writes:
         if models is not None:

@@ -61,6 +61,8 @@ class StoreInfo:
         Sentence to print with every result.
     code : str
         Version of avforensics.
+    video_stream, audio_stream : int or None
+        Streams of the files, as in `RuntimeOptions`.
     """
 
     network: str
@@ -73,6 +75,8 @@ class StoreInfo:
     edit: str = ""
     notice: str | None = None
     code: str = ""
+    video_stream: int | None = None
+    audio_stream: int | None = None
 
     @property
     def n_delays(self) -> int:
@@ -85,10 +89,11 @@ class StoreInfo:
 
     def difference(self, other: StoreInfo) -> str | None:
         """Return why features with the properties ``other`` do not fit; None if they fit."""
-        for name in ("network", "max_delay", "activations", "max_windows", "precision", "edit"):
+        names = ("network", "max_delay", "activations", "max_windows", "precision", "edit")
+        for name in (*names, "video_stream", "audio_stream"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
-                return f"{name} {_short(mine) or 'none'}, not {_short(theirs) or 'none'}"
+                return f"{name} {_short(mine)}, not {_short(theirs)}"
         return None
 
 
@@ -324,5 +329,5 @@ def _entry(line: dict[str, Any]) -> Entry:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = "none" if value is None else str(value) or "none"
     return f"{text[:12]}..." if len(text) > 40 else text

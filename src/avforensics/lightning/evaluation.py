@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -218,8 +218,12 @@ class Evaluation:
         """Return extraction settings; ``needed`` covers every usual max_len and audio policy."""
         extract, policy = self.cfg.extract, variation.policy
         check_choice("extract.windows", extract.windows, ("needed", "all"))
+        runtime = RuntimeOptions.of(extract)
         if self.manifest is None:
-            max_windows = self.listed.info.max_windows
+            info = self.listed.info
+            max_windows = info.max_windows
+            streams = {"video_stream": info.video_stream, "audio_stream": info.audio_stream}
+            runtime = replace(runtime, **streams)
         elif extract.windows == "all" or policy.windows == "all" or self._whole(variation):
             max_windows = None
         else:
@@ -227,7 +231,7 @@ class Evaluation:
         return ExtractionSettings(
             max_windows=max_windows,
             activations=extract.activations,
-            runtime=RuntimeOptions.of(extract),
+            runtime=runtime,
             edit=variation.edit,
             measure=self.limits is not None,
             max_seconds=extract.max_seconds,
