@@ -154,6 +154,19 @@ def test_overlap():
     assert intersection_over_union(boxes[:0], boxes).shape == (0, 3)
 
 
+def test_a_caption_is_no_cut():
+    plain = thumbs(50)[0]
+    found = []
+    for rows in (12, 16):
+        captioned = plain.copy()
+        captioned[-rows:] = 240  # of 64
+        shots = ShotCuts()
+        for thumb in [plain] * 20 + [captioned] * 20:
+            shots.add(thumb)
+        found.append(shots.cuts())
+    assert found == [(), (20,)]
+
+
 def thumbs(*levels):
     """Make frames of a textured picture, one for each brightness level."""
     texture = np.random.default_rng(0).integers(0, 20, (THUMB, THUMB, 3))
@@ -167,7 +180,11 @@ def thumbs(*levels):
         ([50] * 20 + [240] + [50] * 20, ()),  # a flash
         ([50] * 20 + [240] * 2 + [50] * 20, ()),
         (list(range(20, 220, 5)), ()),  # a fade
-        ([50] * 10 + [120] * 10 + [60] * 10, (10, 20)),
+        ([50] * 20 + [120] * 12 + [50] * 20, ()),  # a hand before the camera
+        ([50] * 20 + [120] * 13 + [50] * 20, (20, 33)),
+        ([50] * 20 + [120] * 3 + [200] * 3 + [50] * 20, ()),
+        ([50] * 20 + [120] * 5 + [200] * 20, (20, 25)),
+        ([50] * 10 + [120] * 10 + [75] * 10, (10, 20)),
         ([50, 120] * 20, ()),  # a strobe
         ([level for level in range(20, 220, 15) for _ in range(3)], ()),  # a fade at 8.3 fps
         ([50] * 9 + [50, 53, 50, 53, 120, 117, 120, 117] + [120] * 9, (13,)),
