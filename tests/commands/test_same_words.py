@@ -40,7 +40,7 @@ SAYS = {
     "tracks": "2 audio tracks: track 1",
     "clock": "the file's clock jumps ahead by 40.00 s",
     "faint": "the audio is faint",
-    "antiphase": "channel 1 of 2 channels was read alone",
+    "antiphase": "channel FL of stereo was read alone",
     "short": "audio (1.04 s) shorter than video (1.20 s)",
     "NaN": "NaN or infinite audio samples replaced by zeros: 1",
     "cut off": "cut off: ",

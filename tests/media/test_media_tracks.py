@@ -123,12 +123,14 @@ def channels(*sounds):
 HALF = np.where(np.arange(len(SOUND)) < len(SOUND) // 2, 1.0, -1.0)
 ZERO = np.zeros_like(SOUND)
 SURROUND = (ZERO, ZERO, SOUND, OTHER, ZERO, ZERO)  # FL FR FC LFE BL BR
+RUMBLE = (ZERO, ZERO, SOUND, 2 * OTHER, ZERO, ZERO)
 MIXES = {
     "antiphase": ("a.mkv", "pcm_s16le", "stereo", channels(SOUND, -SOUND), "FL"),
     "nearly antiphase": ("a.mkv", "flac", "stereo", channels(SOUND, -0.95 * SOUND), "FL"),
     "louder on the right": ("a.mkv", "flac", "stereo", channels(-0.8 * SOUND, SOUND), "FR"),
     "antiphase in one half": ("a.mkv", "flac", "stereo", channels(SOUND, HALF * SOUND), "FL"),
     "speech in the centre": ("a.mkv", "flac", "5.1", channels(*SURROUND), "FC"),
+    "centre without names": ("a.mkv", "pcm_s16le", "5.1", channels(*RUMBLE), "FC"),
     "antiphase in MP4": ("a.mp4", "aac", "stereo", channels(SOUND, -SOUND), "FL"),
     "AAC of eight channels": ("b.mp4", "aac", "7.1", channels(*SURROUND, ZERO, ZERO), "FC"),
 }

@@ -50,7 +50,7 @@ def score(result):
 
 def test_a_str_is_one_path(detector, make_video):
     path = make_video(n_frames=30)
-    for one in (str(path), path, Clip(path)):
+    for one in (str(path), path, Clip(path), Clip(str(path))):
         (result,) = detector.score_many(one)
         assert (result.path, result.error, result.failure) == (path, None, None)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from avforensics.detection.live import LiveTrack, LiveTracks
 from avforensics.detection.searched import SearchedVideo, clips_of, noted
-from avforensics.errors import ConfigError
+from avforensics.errors import ConfigError, MediaError
 from avforensics.faces.crops import CropRecipe, name_of
 from avforensics.faces.find import find_faces
 from avforensics.faces.framing import unlike_crop
@@ -169,6 +169,8 @@ class VideoScorer:
                 max_frames=clip.n_frames,
                 kept=video.kept,
             )
+            if video.found.n_frames <= clip.first_frame:
+                raise MediaError(clip.path, f"no frames after its start at {clip.start:g} s")
             video.cut(self.options.recipe, media)
         return video
 

@@ -95,7 +95,7 @@ def _checked_samples(samples: np.ndarray) -> np.ndarray:
     if not len(found):
         raise ValueError("samples must not be empty: a video without audio cannot be scored")
     if found.dtype.kind == "f":
-        loudest = float(np.nanmax(np.abs(found)))
+        loudest = float(np.abs(found[np.isfinite(found)]).max(initial=0))
         if loudest > 2:  # resampled audio may slightly exceed 1
             raise ValueError(f"float samples must be within -1..1, got {loudest:g}")
     return found

@@ -22,6 +22,8 @@ ALIKE = 0.8  # share of the loudest channel's energy at which an earlier channel
 PLANES = 8
 NAMES = ("FL", "FR", "FC", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC")
 CENTRE, BASS = "FC", ("LFE", "LFE2")
+# Layouts that FFmpeg assumes when it mixes a number of channels without names.
+ASSUMED = {2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
     with open_container(path) as container:
         stream = pick_stream(container, "audio", number)
         layout = stream.codec_context.layout
+        if not set(NAMES) & {channel.name for channel in layout.channels}:
+            layout = av.AudioLayout(ASSUMED.get(layout.nb_channels, layout))
         names = [channel.name for channel in layout.channels]
         if len(names) < 2:
             return Downmix()

@@ -81,6 +81,12 @@ class Clip:
     pictures: Pictures | None = None
     name: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "audio", self.audio and Path(self.audio))
+        if self.start < 0:
+            raise ValueError(f"start must be >= 0, got {self.start}")
+
     @classmethod
     def of(cls, video: str | os.PathLike | Clip) -> Clip:
         """Make a clip of a whole file; a `Clip` is returned unchanged."""
