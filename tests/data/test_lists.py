@@ -120,3 +120,13 @@ def test_pick_leniently_counts_what_is_lost(caplog):
 def test_doubled_rows_of_one_file_are_one_clip():
     twice = [ROWS[1], ROWS[1]._replace(method="other")]
     assert pick(Manifest(twice), [Entry("id1/00001_fake.mp4", 1)]).rows == (ROWS[1],)
+
+
+def test_all_clips_of_a_named_file_are_picked():
+    parts = [ROWS[0]._replace(start=start, duration=2.0) for start in (0.0, 2.0, 4.0)]
+    other = ROWS[0]._replace(label=1, audio="/swapped.wav")
+    manifest = Manifest([parts[0], other, parts[0], *parts[1:]])
+    assert pick(manifest, [Entry("id1/00001.mp4", 0)]).rows == tuple(parts)
+    assert pick(manifest, [Entry("id1/00001.mp4", 1)]).rows == (other,)
+    every = pick(manifest, [Entry("id1/00001.mp4", None)]).rows
+    assert every == (parts[0], other, *parts[1:])

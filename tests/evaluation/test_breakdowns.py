@@ -167,6 +167,10 @@ def test_many_numbers_become_ranges():
     inside = [row for row in rows if float(row.attributes["duration"]) <= edges[0]]
     first = next(iter(groups.values()))
     assert (first["listed"], first["auc"]) == (len(inside), pytest.approx(plain(inside)))
+    dates = [replace(r, attributes={"date": str(20240000 + n)}) for n, r in enumerate(rows)]
+    found = break_down(dates, ["date"], threshold=1.0, bins=5, resamples=5)["columns"]["date"]
+    listed = [group["listed"] for group in {**found["groups"], **found["left_out"]}.values()]
+    assert len(listed) == 5 and max(listed) - min(listed) <= 1
 
 
 def test_small_groups_are_counted_and_not_measured():

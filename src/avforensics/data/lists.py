@@ -88,9 +88,10 @@ def split_label(line: str, labels: Labels) -> tuple[str, str]:
 def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Manifest:
     """Select the rows named by a list, in the order of the list.
 
-    An entry matches the row that shares the most components with it at the end of the path: at
+    An entry matches the file that shares the most components with it at the end of the path: at
     least the file name and, if the entry has a folder, the last folder. Leading folders may differ.
-    Folders match if their letters and digits do: ``Asian_East`` matches ``Asian (East)``.
+    Folders match if their letters and digits do: ``Asian_East`` matches ``Asian (East)``. All clips
+    of the file with the entry's label are selected; of duplicate rows, only the first counts.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
     Raises
     ------
     ManifestError
-        An entry matches no row or several rows, or its label contradicts the row's label.
+        An entry matches no file or several files, or its label contradicts the label of every clip.
     """
     by_name: dict[str, list[tuple[list[str], Row]]] = defaultdict(list)
     for row in manifest:
@@ -108,17 +109,17 @@ def pick(manifest: Manifest, entries: list[Entry], *, strict: bool = True) -> Ma
         by_name[parts[-1]].append((parts, row))
     rows, lost = [], []
     for entry in entries:
-        row = _match(entry, by_name)
-        if row is None:
-            lost.append(entry.path)
-            continue
-        if entry.label is not None and entry.label != row.label:
+        found = _match(entry, by_name)
+        named = [row for row in found if entry.label in (None, row.label)]
+        if found and not named:
             raise ManifestError(
-                f"{entry.path} is {_word(entry.label)} in the list, but {_word(row.label)} in the "
-                "data set; if the list uses 0 for fakes, set list.fake=0 "
+                f"{entry.path} is {_word(entry.label)} in the list, but {_word(found[0].label)} in "
+                "the data set; if the list uses 0 for fakes, set list.fake=0 "
                 "(evaluate: benchmark.list.fake=0)"
             )
-        rows.append(row)
+        if not found:
+            lost.append(entry.path)
+        rows += named
     if lost:
         message = (
             f"{len(lost)} of {len(entries)} entries of the list match no clip: {shorten(lost)}"
@@ -145,18 +146,21 @@ def _entry(where: str, path: str, text: str, labels: Labels) -> Entry:
     return Entry(path.replace("\\", "/").removeprefix("./"), label)
 
 
-def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> Row | None:
+def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> list[Row]:
     wanted = entry.path.strip("/").split("/")
     scored = [(shared_end(parts, wanted), row) for parts, row in by_name.get(wanted[-1], ())]
     best = max((score for score, _ in scored), default=0)
     if best < min(2, len(wanted)):
-        return None
+        return []
     found = list(dict.fromkeys(row for score, row in scored if score == best))
     if len({row.path for row in found}) > 1:
         raise ManifestError(
             f"{entry.path} matches several clips, e.g. {found[0].path} and {found[1].path}"
         )
-    return found[0]
+    clips: dict[tuple, Row] = {}
+    for row in found:
+        clips.setdefault((row.source, row.label), row)
+    return list(clips.values())
 
 
 def shared_end(one: Sequence[str], other: Sequence[str]) -> int:

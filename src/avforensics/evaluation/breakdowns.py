@@ -236,7 +236,9 @@ def _grouped(
 
 def _ranges(edges: np.ndarray) -> list[str]:
     """Name the ranges between edges; an edge belongs to the range below it."""
-    names = [f"{edge:.4g}" for edge in edges]
+    digits = 4
+    while len(names := [f"{edge:.{digits}g}" for edge in edges]) > len(set(names)):
+        digits += 1
     between = [f"above {low} to {high}" for low, high in pairwise(names)]
     return [f"up to {names[0]}", *between, f"above {names[-1]}"]
 
