@@ -81,8 +81,9 @@ def test_why_something_is_done_again(folder, videos):
     videos[2].write_bytes(b"\xff" * 10)
     assert scored(folder, videos) == (list("12"), ["scoring 2 videos again: the file has changed"])
     os.utime(videos[3], (1, 1))
-    videos[4].unlink()
+    videos[4].unlink()  # or its disk is not mounted
     assert scored(folder, videos[:4]) == ([], [])
+    assert scored(folder, videos) == ([], ["1 missing file: results are kept"])
     remarks = ["scoring 4 videos again: scored with other settings (a 1 -> 2, b.c)"]
     assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}})[1] == remarks
     assert scored(folder, videos[:4], {"a": 2, "b": {"c": 1}}, resume=False) == (list("0123"), [])

@@ -205,12 +205,14 @@ class OutputFolder:
             self._journal.append({"settings": self._digest, "is": self._settings})
         taken = {record["name"].casefold() for record in known.values()}
         reasons: Counter[str] = Counter()
+        gone = 0
         for key, clip in zip(self._keys, self.clips, strict=True):
             record, path = known.get(key), clip.path
             size, mtime_ns = stat = _stat(path)
             reason = "" if record is None else self._why_again(record, clip, stat, described)
             if record is not None and reason is None:
                 self._records[key] = record
+                gone += None in (size, _stat(clip.audio or path)[0])
                 if "segments" in record:  # earlier versions wrote different columns
                     record["segments"] = [Segment.of_row(r).row() for r in record["segments"]]
                 parts = (record.get(part, ()) for part in ("lams", "faces", "segments"))
@@ -229,6 +231,8 @@ class OutputFolder:
             self.remarks.append(
                 f"skipped {len(self._journal.damaged)} damaged lines of journal.jsonl"
             )
+        if gone:
+            self.remarks.append(f"{gone} missing file{'s' if gone > 1 else ''}: results are kept")
         self.remarks += [
             f"scoring {count} video{'s' if count > 1 else ''} again: {why}"
             for why, count in reasons.items()
@@ -259,7 +263,7 @@ class OutputFolder:
             before = audio.get("size"), audio.get("mtime_ns")
             if _has_changed(clip.audio, _stat(clip.audio), before, audio.get("sha256")):
                 return "the audio file has changed"
-        if status in FACELESS:  # no report to make: no face was found
+        if status in FACELESS or stat[0] is None:  # no report to make, or nothing to make it from
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "the report or the features are missing"
@@ -315,7 +319,12 @@ def _stat(path: Path) -> FileState:
 
 
 def _has_changed(path: Path, now: FileState, before: FileState, sha256: str | None) -> bool:
-    """Return True if a file's size differs, or both its modification time and its content."""
+    """Return True if a file's size differs, or both its modification time and its content.
+
+    A missing file counts as unchanged: its disk may not be mounted, and its results stay valid.
+    """
+    if now[0] is None:
+        return False
     # the time alone does not matter: the file may be a copy
     return now[0] != before[0] or (now[1] != before[1] and sha256_or_none(path) != sha256)
 
