@@ -22,7 +22,7 @@ SCORE = Score(lam=0.0, score=0.9, distribution_score=0.9, activation_score=0.1, 
 
 def test_a_bare_score_claims_no_threshold_and_no_probability():
     text = score_meaning(SCORE, None)
-    assert "Higher means more unusual" in text
+    assert "The higher the score, the more unusual" in text
     assert "not a probability" in text
     assert "no threshold separates real from fake" in text
 

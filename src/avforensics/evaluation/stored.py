@@ -187,8 +187,8 @@ def fit_delay_frequency(
     """Estimate how often each delay is the most likely one in real clips of a training split.
 
     Returns log-probabilities for the naive Bayes statistic, float64, (D,), or None if the split has
-    no real clips. The clips with an index in ``leave_out``, usually the evaluated clips, are
-    excluded, also where they are listed again.
+    no real clips. The clips with an index in ``leave_out``, usually the evaluated clips, and their
+    duplicates are excluded.
     """
     held_out = {store[index].source for index in leave_out}
     chosen = [

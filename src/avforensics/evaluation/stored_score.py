@@ -110,7 +110,7 @@ def why_not_applicable(entry: Entry, limits: Limits | None) -> str | None:
 
 
 def not_measured(store: FeatureStore, indices: Iterable[int], limits: Limits | None) -> str | None:
-    """Return a sentence on clips to which the limits could not be applied; None without any."""
+    """Return a sentence on clips to which the limits could not be applied, or None."""
     clips = [store[index].clip for index in indices] if limits is not None else []
     count = sum(clip.error is None and clip.measures is None for clip in clips)
     return (
@@ -122,7 +122,7 @@ def not_measured(store: FeatureStore, indices: Iterable[int], limits: Limits | N
 
 
 def clip_of(entry: Row | Entry) -> Hashable:
-    """Return what makes a row a clip of its own: its source, label and category."""
+    """Return what identifies a row's clip: source, label and category."""
     return entry.source, entry.label, entry.category
 
 

@@ -101,7 +101,7 @@ def _p_values(result: VideoResult, calibrated: Calibrated) -> list[float]:
 
 
 def _as_unusual(result: VideoResult, calibrated: Calibrated) -> str:
-    """State the largest share of real videos of which a p-value is as small as the smallest here.
+    """State the maximum share of real videos with a p-value as small as the smallest one here.
 
     The smaller of two p-values is at most p for up to 2p of the real videos.
     """
@@ -144,9 +144,9 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
     """Explain in a few sentences what the score means."""
     if calibrated is None:
         return (
-            "Higher means more unusual to a model of real videos, and so more likely manipulated. "
-            "The score has no upper limit, is not a probability, and without a calibration on real "
-            "videos no threshold separates real from fake."
+            "The higher the score, the more unusual the video is to a model of real videos, and the "
+            "more likely it was manipulated. The score has no upper limit and is not a probability. "
+            "Without a calibration on real videos, no threshold separates real from fake."
         )
     text = among_reals(calibrated)
     if calibrated.threshold is not None:
