@@ -144,9 +144,10 @@ def score_meaning(score: Score, calibrated: Calibrated | None) -> str:
     """Explain in a few sentences what the score means."""
     if calibrated is None:
         return (
-            "The higher the score, the more unusual the video is to a model of real videos, and the "
-            "more likely it was manipulated. The score has no upper limit and is not a probability. "
-            "Without a calibration on real videos, no threshold separates real from fake."
+            "The higher the score, the more unusual the video is to a model of real videos, and "
+            "the more likely it was manipulated. The score has no upper limit and is not a "
+            "probability. Without a calibration on real videos, no threshold separates real from "
+            "fake."
         )
     text = among_reals(calibrated)
     if calibrated.threshold is not None:
