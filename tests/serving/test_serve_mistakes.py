@@ -4,8 +4,10 @@ import sys
 import tempfile
 
 import pytest
+from omegaconf import OmegaConf
+from runs import composed
 
-from avforensics.commands.serve import listen, temporary_files_in
+from avforensics.commands.serve import for_visitors, listen, temporary_files_in
 from avforensics.errors import ConfigError
 
 
@@ -34,6 +36,16 @@ def test_an_address_that_is_taken():
 def test_an_address_that_is_none(host, port, said):
     with pytest.raises(ConfigError, match=said):
         listen(host, port)
+
+
+def test_reports_name_no_folder_of_the_server(tmp_path):
+    (tmp_path / "m.safetensors").touch()
+    words = (f"checkpoint.bundle={tmp_path}/m.safetensors", f"output_dir={tmp_path}")
+    cfg = composed("serve", "checkpoint=bundle", *words, f"temporary={tmp_path}")
+    found = for_visitors({"version": "1", "config": OmegaConf.to_container(cfg, resolve=True)})
+    assert str(tmp_path) not in str(found)
+    assert found["config"]["checkpoint"]["bundle"] == "m.safetensors"
+    assert found["config"]["scoring"]["max_len"] == 50 and found["version"] == "1"
 
 
 def test_temporary_files_lie_with_the_uploads(tmp_path):

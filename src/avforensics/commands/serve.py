@@ -16,13 +16,15 @@ import logging
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from avforensics.commands.detect import describe, prepare
 from avforensics.errors import ConfigError
+from avforensics.files import typed_path
 from avforensics.media.container import no_picture_above
 from avforensics.serving.jobs import JobQueue
 from avforensics.serving.limits import Limits
@@ -32,13 +34,17 @@ from avforensics.serving.scorer import Scorer
 
 log = logging.getLogger(__name__)
 
+# Settings that visitors have no use for, and that name folders and hosts.
+OF_SERVER = {"host", "names", "port", "temporary", "output_dir", "paths", "plugins"}
+
 
 def run(cfg: DictConfig) -> int:
     """Serve the page until interrupted."""
     require_gradio()
     limits = Limits(**OmegaConf.to_container(cfg.limits, resolve=True))
     models, videos, judge = prepare(cfg)
-    scorer = Scorer(videos.detector, videos.options, judge, describe(models, cfg), limits)
+    provenance = for_visitors(describe(models, cfg))
+    scorer = Scorer(videos.detector, videos.options, judge, provenance, limits)
     with (
         listen(cfg.host, cfg.port) as listening,
         tempfile.TemporaryDirectory(prefix="avforensics-", dir=cfg.temporary) as folder,
@@ -56,6 +62,20 @@ def run(cfg: DictConfig) -> int:
         finally:
             queue.close()
     return 0
+
+
+def for_visitors(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove the server's own settings and the folders of its files from a provenance."""
+    config = {k: v for k, v in provenance["config"].items() if k not in OF_SERVER}
+    config["checkpoint"] = {k: _without_folder(v) for k, v in config["checkpoint"].items()}
+    config["calibration"] = _without_folder(config["calibration"])
+    return {**provenance, "config": config}
+
+
+def _without_folder(value: Any) -> Any:
+    """Return the name of an existing file, or another value unchanged."""
+    is_file = isinstance(value, str) and typed_path(value).exists()
+    return Path(value).name if is_file else value
 
 
 @contextlib.contextmanager
