@@ -14,6 +14,7 @@ from avforensics.cli.run import run_command
 from avforensics.data.manifest import Manifest
 from avforensics.errors import AVForensicsError
 from avforensics.lightning.pairs import encode
+from avforensics.lightning.sync import SyncModule
 
 
 def test_a_run_leaves_its_curve_weights_and_pictures(train_tiny, tmp_path, bars):
@@ -73,6 +74,20 @@ def test_a_curriculum_changes_its_batches_in_mid_training(train_tiny, tmp_path, 
     curve = train_tiny(tmp_path, *curriculum, "trainer.max_epochs=3", "data.val_clips=1")
     assert seen == [(4, 1, 5)] * 2 + [(2, 4, 5)] * 8
     assert len(curve["train"]) == 10
+
+
+def test_short_epochs_of_a_curriculum_go_on_through_the_clips(train_tiny, tmp_path, monkeypatch):
+    seen, step = [], SyncModule.training_step
+
+    def spy(module, batch, batch_idx):
+        seen.append(tuple(batch["index"].tolist()))
+        return step(module, batch, batch_idx)
+
+    monkeypatch.setattr(SyncModule, "training_step", spy)
+    phases = "data.phases=[{epochs: 2, batch_size: 2, span: 8}, {batch_size: 2, span: 8}]"
+    short = ("trainer.reload_dataloaders_every_n_epochs=1", "trainer.limit_train_batches=1")
+    train_tiny(tmp_path, phases, *short, "trainer.max_epochs=5", "data.val_clips=1")
+    assert len(set(seen[2:])) == 3  # not the same batch in every epoch
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_its_clips(

@@ -19,6 +19,7 @@ from avforensics.data.packed import ClipMemory, PackedClips, Tape, clip_weights
 from avforensics.data.sampling import NumberedBatches, NumberedSteps
 from avforensics.data.sound import SoundAugment
 from avforensics.errors import ConfigError
+from avforensics.lightning.schedule import batches_of
 from avforensics.lightning.shared_memory import check_shared_memory
 from avforensics.media.types import FPS
 from avforensics.models.visual import WINDOW_FRAMES
@@ -177,20 +178,17 @@ class SyncData(pl.LightningDataModule):
         self.rows, self.val_rows = train, val
 
     def phase(self, epoch: int) -> tuple[Phase, int]:
-        """Return the phase of an epoch and the number of batches in all earlier phases."""
-        batches = 0
+        """Return the phase of an epoch and the number of epochs in all earlier phases."""
+        before = 0
         for phase in self.phases[:-1]:
-            if epoch < phase.epochs:
-                return phase, batches
-            epoch -= phase.epochs
-            batches += phase.epochs * self._batches(phase)
-        return self.phases[-1], batches
+            if epoch < before + phase.epochs:
+                return phase, before
+            before += phase.epochs
+        return self.phases[-1], before
 
     def batches(self, epoch: int) -> int:
         """Return the number of batches in an epoch; each batch is divided among all processes."""
-        return self._batches(self.phase(epoch)[0])
-
-    def _batches(self, phase: Phase) -> int:
+        phase, _ = self.phase(epoch)
         if phase.frames is not None:
             return self.tape(phase).steps
         return len(self.rows) // phase.batch_size
@@ -243,7 +241,8 @@ class SyncData(pl.LightningDataModule):
         trainer = self.trainer
         if len(self.phases) > 1 and trainer.reload_dataloaders_every_n_epochs != 1:
             raise ConfigError("a curriculum needs trainer.reload_dataloaders_every_n_epochs=1")
-        phase, before = self.phase(trainer.current_epoch)
+        phase, earlier = self.phase(trainer.current_epoch)
+        before = sum(batches_of(trainer, epoch) for epoch in range(earlier))
         progress = trainer.fit_loop.epoch_loop.batch_progress.total
 
         def done() -> int:

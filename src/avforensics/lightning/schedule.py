@@ -20,12 +20,16 @@ def total_steps(trainer: pl.Trainer) -> int:
     """
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         return trainer.max_steps
-    limit, accumulate, steps = trainer.limit_train_batches, trainer.accumulate_grad_batches, 0
+    accumulate, steps = trainer.accumulate_grad_batches, 0
     for epoch in range(trainer.max_epochs):
-        count = trainer.datamodule.batches(epoch)
-        count = int(count * limit) if isinstance(limit, float) else min(count, limit)
-        steps += -(-count // accumulate)
+        steps += -(-batches_of(trainer, epoch) // accumulate)
     return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
+
+
+def batches_of(trainer: pl.Trainer, epoch: int) -> int:
+    """Count the batches of an epoch, with ``limit_train_batches``."""
+    count, limit = trainer.datamodule.batches(epoch), trainer.limit_train_batches
+    return int(count * limit) if isinstance(limit, float) else min(count, limit)
 
 
 def scheduled(optimizer: Optimizer, scheduler: Callable | None, module: pl.LightningModule) -> Any:
