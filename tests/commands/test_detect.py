@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from runs import table
 from safetensors.numpy import load_file
 
+from avforensics.commands import detect as detect_command
 from avforensics.detection import artifacts as artifacts_module
 from avforensics.detection.record import read_record
 from avforensics.evaluation.calibration import Calibration
@@ -264,6 +265,15 @@ def test_a_score_that_is_no_number_ends_no_batch(detect, tmp_path, monkeypatch, 
     assert "no p-value: the score is not a finite number" in found[1]["warnings"]
     assert detect(*run, report=True) == 0
     assert rows() == found
+
+    def broken(outcome, *_):
+        if outcome.result.path.stem == "1":
+            raise ValueError("odd")
+
+    monkeypatch.setattr(detect_command, "judge_outcome", broken)
+    assert detect(*run, "resume=false") == 1
+    assert [row["status"] for row in rows()] == ["scored", "failed", "scored"]
+    assert rows()[1]["error"] == "ValueError: odd"
 
 
 @pytest.mark.parametrize("faces", ["given", "none"])

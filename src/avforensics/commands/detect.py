@@ -34,6 +34,7 @@ from avforensics.detection.output import OutputFolder, Task
 from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord
 from avforensics.detection.verdict import judge_outcome
+from avforensics.engine.crew import is_fatal, reason_of
 from avforensics.faces.detector import FaceDetector
 from avforensics.files import JsonLines, write_json, write_text
 from avforensics.pool import EngineOptions, cores, stays_here
@@ -41,7 +42,7 @@ from avforensics.provenance import versions
 from avforensics.report.index import write_index
 from avforensics.scoring.clips import ClipScorer
 from avforensics.scoring.outcome import Outcome
-from avforensics.scoring.result import WITH_SCORE
+from avforensics.scoring.result import WITH_SCORE, VideoResult
 from avforensics.scoring.runtime import RuntimeOptions
 
 log = logging.getLogger(__name__)
@@ -168,7 +169,13 @@ def score_all(
     ):
 
         def finish(task: Task, outcome: Outcome) -> None:
-            judge_outcome(outcome, scorer, judge)
+            try:
+                judge_outcome(outcome, scorer, judge)
+            except Exception as error:  # one odd video must not end the batch, as in `pool`
+                if is_fatal(error):
+                    raise
+                log.debug("", exc_info=error)
+                outcome = Outcome(VideoResult(task.path, error=reason_of(error)))
             with adding:
                 output.begin(task)
             entry = write_files(artifacts, task, outcome)

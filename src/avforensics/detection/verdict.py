@@ -106,7 +106,8 @@ def measure_outcome(
         windows = of_face.features.first_window + np.arange(of_face.features.n_windows)
         if (speaks := speaker[windows] == index).any():
             parts.append(_rows(of_face, policy, delay_frequency, speaks))
-    _note(result, VideoRows.joined(parts, score=result.scores[0].score))
+    if parts:  # no face speaks if the network's outputs are not finite
+        _note(result, VideoRows.joined(parts, score=result.scores[0].score))
 
 
 def _rows(
