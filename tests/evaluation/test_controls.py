@@ -12,7 +12,7 @@ from runs import table
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.controls import check_shifts, shift_result, variations
-from avforensics.evaluation.robustness import average_and_adversarial, curves, edits
+from avforensics.evaluation.robustness import average_and_adversarial, cells, curves, edits
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.features.fill import extract_features
 from avforensics.features.store import FeatureStore, write_info
@@ -73,6 +73,8 @@ def test_every_run_is_shown_by_the_same_result():
     fewer = both | {"averages": {}, "overall": {"auc": 0.6}}  # a perturbed run lost a category
     assert curves({("GB", 0): both, ("GB", 3): fewer}) == {"GB": [(0, 0.7), (3, 0.6)]}
     assert curves({("GB", 0): both, ("GB", 3): both}) == {"GB": [(0, 0.9), (3, 0.9)]}
+    reals = both | {"averages": {}, "overall": {}}  # one class has no AUC
+    assert cells({("GB", 0): both, ("GB", 3): reals})[1][1:] == ["70.0", "-"]
 
 
 def test_adversarial_is_the_worst_and_average_the_mean():

@@ -109,17 +109,25 @@ def test_runs_of_evaluate_are_collected(avforensics, store, decoders_bundle, tmp
         read_runs(tmp_path, ["scoring.lam"])
 
 
-def test_one_model_alone_is_swept(avforensics, store, decoders, tmp_path):
+def test_one_model_alone_is_swept(avforensics, refusal, store, decoders, tmp_path, capsys):
     alone = Models(distribution=decoders.distribution)
     save_bundle(tmp_path / "m.safetensors", alone)
     words = (f"features={store.folder}", f"checkpoint.bundle={tmp_path / 'm.safetensors'}")
     words += ("lam=[0]", "max_len=[20]", "intervals.resamples=20", "select.split=test")
     out = (f"output_dir={tmp_path / 'out'}", "part=distribution")
-    assert avforensics("sweep", *words, *out) == 1  # a clip could not be read
-    found = {row["category"]: row["auc"] for row in table(tmp_path / "out/sweep.csv")}
+    assert avforensics("sweep", *words, *out, "statistics=[naive_bayes]") == 1
+    said = capsys.readouterr().out
+    assert "videos without a score: 1 (damaged), e.g. /data/real/id00_0.mp4" in said
+    assert "videos without a score: 59 (no naive_bayes)" in said
+    found = {
+        row["category"]: row["auc"]
+        for row in table(tmp_path / "out/sweep.csv")
+        if row["score"] == "score"
+    }
     _, expected = evaluated(store, decoders, SequencePolicy(max_len=20))
     assert float(found["overall"]) == expected["overall"]["auc"]
     assert avforensics("sweep", *words, "lam=[1]", f"output_dir={tmp_path / 'out'}") == 2
+    assert "write lam=[...] and max_len=[...]" in refusal("sweep", *words, "scoring.lam=1")
 
 
 def test_the_best_point_is_best_by_one_result():

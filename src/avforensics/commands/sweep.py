@@ -30,6 +30,7 @@ from avforensics.evaluation.sweep import (
     read_runs,
     short_table,
     sweep_store,
+    unscored,
     value_text,
     write_sweep,
 )
@@ -37,6 +38,7 @@ from avforensics.features.store import FeatureStore
 from avforensics.files import write_json
 from avforensics.progress import Progress
 from avforensics.provenance import versions
+from avforensics.scoring.sequences import SequencePolicy
 from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
@@ -55,12 +57,16 @@ def run(cfg: DictConfig) -> int:
     write_json(folder / "versions.json", versions())
     Table(short_table(points), cfg.title or "AP/AUC (%)").show()
     top = ", ".join(f"{name} {value_text(value)}" for name, value in best(points).settings.items())
+    for reason, paths in unscored(points).items():
+        log.warning("videos without a score: %d (%s), e.g. %s", len(paths), reason, paths[0])
     log.info("highest AUC: %s (chosen on these videos; report the result on others)", top)
     log.info("wrote %s", folder)
     return int(any(point.summary["coverage"]["not_scored"] for point in points))
 
 
 def _scored(cfg: DictConfig) -> list[Point]:
+    if cfg.scoring.lam or cfg.scoring.max_len != SequencePolicy().max_len:
+        raise ConfigError("a sweep needs lists: write lam=[...] and max_len=[...], not scoring.*")
     models = load_models(OmegaConf.to_container(cfg.checkpoint, resolve=True))
     store = FeatureStore.open(cfg.features)
     check_network(store, models)

@@ -11,8 +11,8 @@ from avforensics.files import atomic_path
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None, form: str = ".1f") -> str:
-    """Format a fraction of 1 in %, with its interval; ``-`` if the value is None."""
-    if value is None:
+    """Format a fraction of 1 in %, with its interval; ``-`` if it is missing (None, NaN)."""
+    if value is None or value != value:
         return "-"
     text = format(100 * value, form)
     if not interval:

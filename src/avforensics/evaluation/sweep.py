@@ -275,6 +275,15 @@ def _line(
         )
 
 
+def unscored(points: Sequence[Point]) -> dict[str, list[str]]:
+    """Return the paths of the videos without a score at any point, by reason."""
+    found: dict[str, dict[str, None]] = {}
+    for point in points:
+        for item in point.summary["coverage"]["not_scored"]:
+            found.setdefault(item["reason"], {})[item["path"]] = None
+    return {reason: list(paths) for reason, paths in found.items()}
+
+
 def _result(points: Sequence[Point]) -> str:
     return headline((point.summary for point in points), AVERAGES)
 
