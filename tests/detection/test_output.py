@@ -12,6 +12,7 @@ from made_faces import still_face
 from avforensics.detection import output as output_module
 from avforensics.detection.names import unique_name
 from avforensics.detection.output import OutputFolder, entry_of
+from avforensics.detection.progress import BatchProgress, summarise
 from avforensics.detection.record import RunRecord, record_of
 from avforensics.errors import ConfigError
 from avforensics.files import JsonLines, sha256_file, write_text
@@ -210,6 +211,21 @@ def test_odd_values_survive(folder, tmp_path):
         add(output, output.tasks[0], Outcome(bad))
     assert b"caf\xe9" in (folder / "scores.csv").read_bytes()
     assert np.isnan(np.load(folder / "testing_score.npy")).all()
+
+
+def test_a_file_name_adds_no_line_to_the_log(caplog, capsys):
+    caplog.set_level("INFO")
+    known = dict.fromkeys(("error", "p_value", "score", "offset_ms", "n_windows"))
+    path = "a\n9 scored, 0 failed\x1b[2J ü\u3000.mp4"
+    bad = known | {"path": path, "status": "failed", "error": "odd"}
+    good = bad | {"status": "scored", "score": 1.0, "offset_ms": 0, "n_windows": 50}
+    with BatchProgress(2) as progress:
+        progress.finish(bad)
+        progress.finish(good)
+    summarise([bad, good], "out")
+    assert r"a\n9 scored, 0 failed\x1b[2J ü　.mp4: odd" in caplog.text
+    assert "\x1b" not in caplog.text + capsys.readouterr().out
+    assert not [line for line in caplog.messages if "\n" in line]
 
 
 def test_names_are_unlike_each_other(tmp_path):

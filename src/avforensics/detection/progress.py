@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from avforensics.applicability import NOT_APPLICABLE
@@ -36,15 +37,20 @@ class BatchProgress(Progress):
     def finish(self, row: Cells) -> None:
         """Report a finished video."""
         self.advance()
-        count = f"[{self.done}/{self.total}]"
+        count, path = f"[{self.done}/{self.total}]", on_one_line(row["path"])
         if row["status"] not in WITH_SCORE:
-            log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["error"])
+            log.warning("%s %s  %s: %s", count, row["status"], path, row["error"])
             return
         score = "nan" if row["score"] is None else f"{row['score']:.4f}"
         pace = f"{self.left} left, {speed(self.rate)}"
-        log.info("%s %s  %s  (%s)", count, score, row["path"], pace, extra=ON_BAR)
+        log.info("%s %s  %s  (%s)", count, score, path, pace, extra=ON_BAR)
         if row.get("not_applicable"):
-            log.warning("%s %s  %s: %s", count, row["status"], row["path"], row["not_applicable"])
+            log.warning("%s %s  %s: %s", count, row["status"], path, row["not_applicable"])
+
+
+def on_one_line(path: str) -> str:
+    """Escape control characters of a file name, which could add lines or steer a terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda c: c[0].encode("unicode_escape").decode(), path)
 
 
 def _p_value(row: Cells) -> str:
@@ -71,7 +77,7 @@ def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None 
             "p-value": _p_value,
             "offset": lambda row: f"{row['offset_ms']:+d} ms",
             "windows": lambda row: row["n_windows"],
-            "video": lambda row: row["path"],
+            "video": lambda row: on_one_line(row["path"]),
             "not applicable": lambda row: row.get("not_applicable") or "",
         }
         if all(row["p_value"] is None for row in shown):
@@ -88,6 +94,6 @@ def summarise(rows: list[Cells], folder: str, dropped: Mapping[str, int] | None 
     for reason, count in sorted((dropped or {}).items()):
         log.info("face tracks not used: %d %s", count, reason)
     for row in failed[:LISTED_FAILURES]:
-        log.warning("%s: %s: %s", row["status"], row["path"], row["error"])
+        log.warning("%s: %s: %s", row["status"], on_one_line(row["path"]), row["error"])
     if len(failed) > LISTED_FAILURES:
         log.warning("and %d more: see scores.csv", len(failed) - LISTED_FAILURES)
