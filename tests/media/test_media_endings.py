@@ -374,6 +374,20 @@ def test_a_transport_stream_cut_between_packets_says_so(tmp_path):
     assert told.startswith("cut off:") and told.endswith("bytes of its last packet are missing")
 
 
+def test_packets_that_are_missing_from_a_transport_stream_are_counted(tmp_path):
+    path = clip(tmp_path / "a.ts")
+    data = path.read_bytes()
+    middle = len(data) // 376 * 188
+    path.write_bytes(data[:middle] + data[middle + 20 * 188 :])
+    report = read(path, size=64)[2]
+    assert report.warnings == [
+        f"damaged packets skipped: {report.skipped_packets} of video, 0 of audio"
+    ]
+    assert 3 <= report.skipped_packets <= 8
+    path.write_bytes(data + data)  # the counter begins anew, but nothing is missing
+    assert read(path, size=64)[2].skipped_packets == 0
+
+
 def test_an_avi_that_was_never_finished_says_so(tmp_path):
     """A recorder writes the length and the index when the recording ends."""
     path = clip(tmp_path / "a.avi")

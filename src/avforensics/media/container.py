@@ -49,6 +49,8 @@ _bounds: list[int] = []  # set by `no_picture_above`
 # Files must stay readable if their tags are not UTF-8. PyAV 19 always keeps such bytes as
 # surrogates, as `os.fsdecode` does; older versions raise an error without this setting.
 BAD_TAGS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
+NEAR = 3  # packets after a packet that FFmpeg marks as corrupt, between which others may be missing
+LONGEST_LOSS = 1  # s; a longer jump of the time stamps is a break of the clock
 CUT_OFF = "the file is cut off: its index (moov) is missing"
 
 
@@ -262,6 +264,7 @@ def packets(
     corrections = _corrections(container)
     untimed = is_format(container, UNTIMED)
     counts: Counter[int] = Counter()
+    gaps = _Gaps()
     while failures < MAX_READ_ERRORS:
         try:
             for packet in container.demux(stream):
@@ -270,6 +273,7 @@ def packets(
                 if packet.size:
                     number = counts[packet.stream_index]
                     counts[packet.stream_index] += 1
+                    tally.skipped += gaps.lost(packet)
                     corrections.apply(packet, None if after_seek else number)
                     if untimed and packet.stream.type == "video":
                         packet.pts = packet.dts  # FFmpeg's guess is often a frame late
@@ -283,6 +287,29 @@ def packets(
         last = av.Packet()  # an empty packet flushes the decoder
         last.stream = stream
         yield last
+
+
+class _Gaps:
+    """Count the packets that are missing from a damaged transport stream.
+
+    FFmpeg marks a packet shortly before a gap in the stream's counter as corrupt. Where files were
+    joined, nothing is missing, and the time stamps continue or begin anew.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[int, int, int]] = {}  # stream -> time, step, packets to check
+
+    def lost(self, packet: av.Packet) -> int:
+        """Return how many packets are missing between the last one of the stream and this one."""
+        time = packet.dts
+        if time is None:
+            return 0
+        last, usual, near = self._last.get(packet.stream_index, (time, 0, 0))
+        step = time - last
+        lost = near and usual and step * packet.time_base < LONGEST_LOSS and step > 1.5 * usual
+        left = NEAR if packet.is_corrupt else max(near - 1, 0)
+        self._last[packet.stream_index] = time, usual if near else step, left
+        return round(step / usual) - 1 if lost else 0
 
 
 def seek(container: av.container.InputContainer, stream: av.stream.Stream, stamp: int) -> None:
