@@ -102,9 +102,14 @@ def test_the_curve_of_the_own_delay_begins_with_the_first_scored_window():
     loss = np.zeros(len(scored))
     steps = Steps(scored, loss, loss, rows[1:])
     store = MagicMock()
-    store.__getitem__.return_value = SimpleNamespace(label=1, segments=[(52 / 25, 82 / 25)])
+    # segments are in seconds of the file, windows in seconds of the clip
+    segments = [(0.0, 1.0), (9 + 52 / 25, 9 + 82 / 25), (99.0, 100.0)]
+    store.__getitem__.return_value = SimpleNamespace(
+        label=1, segments=segments, start=9.0, duration=5.0
+    )
     store.logits.return_value, store.valid_audio.return_value = rows, np.ones(120, bool)
     found = localise(store, [StoredScore(0, steps=steps)], 0.0)
+    assert found["own_delay"]["n_segments"] == 1
     assert found["own_delay"]["window_auc"] == 1, "each window outside ranks below those inside"
 
 

@@ -66,7 +66,8 @@ def run(cfg: DictConfig) -> int:
         if "part" in cfg.kinds:
             span = draw_part(row, forged["real"], *other, seed=cfg.seed)
             forged["part"] = part(row, forged["real"], *other, **span)
-            segments["part"] = ((span["first"] / FPS, span["last"] / FPS),)
+            begin = round(row.start * FPS)
+            segments["part"] = (((begin + span["first"]) / FPS, (begin + span["last"]) / FPS),)
         made += [
             forged_row(row, kind, s, output / kind / name, segments=segments.get(kind, ()))
             for kind, s in forged.items()

@@ -39,7 +39,7 @@ class Row(NamedTuple):
     audio : str
         Absolute path of a separate audio file, else empty.
     segments : tuple of (float, float)
-        Forged segments of a partial forgery, in seconds; empty = none known.
+        Forged segments of a partial forgery, in seconds of the file; empty = none known.
     delay : int
         Constant delay of the audio in frames (25 fps); positive = the matching audio comes later
         than the video. Only the training of the synchronisation network compensates for the delay.

@@ -16,7 +16,7 @@ import numpy as np
 
 from avforensics.evaluation.localisation import localisation_metrics
 from avforensics.evaluation.stored_score import StoredScore
-from avforensics.features.store import FeatureStore
+from avforensics.features.store import Entry, FeatureStore
 from avforensics.scoring.offset import delay_probabilities
 from avforensics.scoring.own_delay import off_own_delay
 from avforensics.smoothing import running_mean
@@ -52,7 +52,7 @@ def localise(
         for item in found
         if item.steps is not None and (store[item.index].label == 0 or store[item.index].segments)
     ]
-    truth = [np.reshape(store[item.index].segments, (-1, 2)) for item in taking_part]
+    truth = [_of_clip(store[item.index]) for item in taking_part]
     if not any(len(segments) for segments in truth):
         return {}
     curves: dict[str, list] = {"step_loss": [], "own_delay": [], "delays": []}
@@ -64,6 +64,13 @@ def localise(
         if delay_frequency is not None:
             curves["delays"].append((unusual_delays(logits[window], delay_frequency), window))
     return {name: localisation_metrics(pairs, truth) for name, pairs in curves.items() if pairs}
+
+
+def _of_clip(entry: Entry) -> np.ndarray:
+    """Return the part of an entry's segments within its clip, in seconds of the clip, (G, 2)."""
+    segments = np.reshape(np.array(entry.segments, np.float64), (-1, 2)) - entry.start
+    segments = np.clip(segments, 0, entry.duration)
+    return segments[segments[:, 0] < segments[:, 1]]
 
 
 def unusual_delays(sync_logits: np.ndarray, delay_frequency: np.ndarray) -> np.ndarray:
