@@ -323,6 +323,8 @@ def test_another_input_into_the_same_folder(detect, tmp_path, make_clip):
         ([], "a value is missing: write input=..."),
         (["input=a.mp4", "scoring.max_len=51"], ""),
         (["input=a.mp4", "scoring.windows=some"], ""),
+        (["input=a.mp4", "false_positive_rate=2"], "false_positive_rate must be within (0, 1)"),
+        (["input=a.mp4", "false_segments_per_minute=0"], "false_segments_per_minute must be above"),
         (["input=a.mp4", "scoring.lam=[]"], "at least one lam is needed"),
         (["input=a.mp4", "device=gpu7"], ""),
         (["input=a.mp4", "checkpoint.bundle=nowhere.safetensors"], "nowhere.safetensors: "),

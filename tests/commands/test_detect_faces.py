@@ -230,7 +230,7 @@ def test_wrong_settings_are_one_sentence(detect, videos, refusal):
     for setting, sentence in [
         ("faces.crop=square", "faces.crop must be one of lrs, syncnet, mouth"),
         ("faces.crop={side: -1}", "faces.crop: side must be > 0"),
-        ("faces.score=loudest", "rule must be one of"),
+        ("faces.score=loudest", "faces.score must be one of"),
         ("faces.find.every=0", "faces.find: every"),
         ("faces=some", ""),
     ]:

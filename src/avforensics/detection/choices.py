@@ -10,7 +10,9 @@ from avforensics.detection.faces import MODES, FaceOptions
 from avforensics.errors import ConfigError
 from avforensics.faces.crops import recipe_of
 from avforensics.faces.settings import FaceSettings
+from avforensics.fields import check_choice
 from avforensics.scoring.extractor import trained_recipe
+from avforensics.scoring.tracks import RULES
 
 TRAINED = "trained"  # value of ``mode``: score faces as in training
 
@@ -51,6 +53,7 @@ def face_options(
             recipe = recipe_of(models.recipe, setting="the checkpoint's recipe")
             return FaceOptions(mode=mode, expected=recipe)
         return FaceOptions(mode=mode)
+    check_choice("faces.score", score, RULES)
     # compact networks use the mouth
     recipe = recipe_of(crop or trained_recipe(models) or "mouth", setting="faces.crop")
     settings = {key: value for key, value in (find or {}).items() if key != "_target_"}

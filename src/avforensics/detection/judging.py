@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from avforensics.errors import ConfigError
-from avforensics.evaluation.calibration import Calibration
+from avforensics.evaluation.alarms import check_per_minute
+from avforensics.evaluation.calibration import Calibration, check_rate
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.files import sha256_file, typed_path
 from avforensics.media.types import MediaReport
@@ -173,10 +174,14 @@ def judge_for(
     CheckpointError
         A calibration file is missing or damaged.
     ConfigError
-        The named file was made with other scoring settings, or has too few videos for the rate.
+        A rate is out of range. Or the named file was made with other scoring settings, or has too
+        few videos for the rate.
     """
     if calibration is None:
         return None
+    # a wrong rate is no reason to do without a calibration
+    check_rate(false_positive_rate)
+    check_per_minute(false_segments_per_minute)
     options = {
         "false_positive_rate": false_positive_rate,
         "setting": scoring_setting(detector.models, detector.policy, detector.lams[0]),

@@ -50,6 +50,14 @@ def segments_off(curve: DelayCurve, least: float = 0.0, count: int | None = None
     )
 
 
+def check_per_minute(rate: float) -> None:
+    """Raise ConfigError unless a rate of false segments is in (0, `MOST_PER_MINUTE`]."""
+    if not 0 < rate <= MOST_PER_MINUTE:
+        raise ConfigError(
+            f"false_segments_per_minute must be above 0 and at most {MOST_PER_MINUTE}, got {rate}"
+        )
+
+
 @dataclass(frozen=True)
 class SegmentAlarms:
     """Scores of segments that stand out in real videos.
@@ -89,11 +97,7 @@ class SegmentAlarms:
         ConfigError
             The rate is not in (0, `MOST_PER_MINUTE`].
         """
-        if not 0 < per_minute <= MOST_PER_MINUTE:
-            raise ConfigError(
-                "false_segments_per_minute must be above 0 and at most "
-                f"{MOST_PER_MINUTE}, got {per_minute}"
-            )
+        check_per_minute(per_minute)
         above = int(per_minute * self.minutes * (1 + 1e-12))
         if not above:
             return None

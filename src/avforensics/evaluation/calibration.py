@@ -29,6 +29,12 @@ _PARTS = {"evidence": Evidence, "likelihood": LikelihoodRatio, "segments": Segme
 _SLACK = 0.01  # relative tolerance of calibrated ranges: 25.0004 fps counts as 25 fps
 
 
+def check_rate(false_positive_rate: float) -> None:
+    """Raise ConfigError unless a rate is in (0, 1)."""
+    if not 0 < false_positive_rate < 1:
+        raise ConfigError(f"false_positive_rate must be within (0, 1), got {false_positive_rate}")
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Scores of held-out real videos, with the videos' properties and the scoring settings.
@@ -103,10 +109,7 @@ class Calibration:
         ConfigError
             The rate is not in (0, 1) or too small for the number of calibration videos.
         """
-        if not 0 < false_positive_rate < 1:
-            raise ConfigError(
-                f"false_positive_rate must be within (0, 1), got {false_positive_rate}"
-            )
+        check_rate(false_positive_rate)
         n = len(self.scores)
         above = int(np.floor(false_positive_rate * (n + 1) * (1 + 1e-12)))
         if not above:
