@@ -66,7 +66,8 @@ def test_evaluation_counts_them_apart(run, videos, bundle):
     lines = ["path,label,category,method,identity,split,start,duration,segments,audio,hash"]
     for path in sorted(videos.iterdir()):
         fake = path.name.startswith("fake")
-        lines.append(f"{path},{int(fake)},{'x' if fake else ''},,{path.stem},test,0,,,,")
+        kind, segments = ("x", "0.2-0.4") if fake else ("", "")
+        lines.append(f"{path},{int(fake)},{kind},,{path.stem},test,0,,{segments},,")
     Path("m.csv").write_text("\n".join(lines) + "\n")
     assert run("extract", "manifest=m.csv", "output_dir=store", "workers=1") == 0
     evaluate = ("features=store", "select.split=test", "scoring.max_len=10")
@@ -86,3 +87,4 @@ def test_evaluation_counts_them_apart(run, videos, bundle):
     assert run("evaluate", *evaluate, "output_dir=b", "applicability.measure=false") == 0
     whole = json.loads(Path("b/metrics.json").read_text())
     assert whole["overall"]["n_real"] == 3 and not whole["coverage"]["not_applicable"]
+    assert [one["localisation"]["step_loss"]["n_videos"] for one in (summary, whole)] == [3, 5]

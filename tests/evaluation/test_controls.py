@@ -12,7 +12,13 @@ from runs import table
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError
 from avforensics.evaluation.controls import check_shifts, shift_result, variations
-from avforensics.evaluation.robustness import average_and_adversarial, cells, curves, edits
+from avforensics.evaluation.robustness import (
+    average_and_adversarial,
+    cells,
+    curves,
+    edits,
+    videos_line,
+)
 from avforensics.evaluation.rows import ScoredVideo
 from avforensics.features.fill import extract_features
 from avforensics.features.store import FeatureStore, write_info
@@ -75,6 +81,9 @@ def test_every_run_is_shown_by_the_same_result():
     assert curves({("GB", 0): both, ("GB", 3): both}) == {"GB": [(0, 0.9), (3, 0.9)]}
     reals = both | {"averages": {}, "overall": {}}  # one class has no AUC
     assert cells({("GB", 0): both, ("GB", 3): reals})[1][1:] == ["70.0", "-"]
+    sizes = [both | {"overall": {"n_real": 2, "n_fake": n}} for n in (3, 2)]
+    runs = {("GB", level): summary for level, summary in enumerate(sizes)}
+    assert videos_line(runs) == "Metrics of 5 videos (fewer at GB 1: 4)"
 
 
 def test_adversarial_is_the_worst_and_average_the_mean():

@@ -293,7 +293,9 @@ def describe(cfg: DictConfig, outcome: Evaluated, stage: Evaluation) -> dict:
     summary = brief(cfg, outcome.rows)
     notes, found = summary["notes"], {}
     if not moves_time(store.info.edit):
-        found = localise(store, outcome.found, cfg.scoring.lam, outcome.delay_frequency)
+        pairs = zip(outcome.found, outcome.rows, strict=True)
+        judged = [one for one, row in pairs if not row.not_applicable]
+        found = localise(store, judged, cfg.scoring.lam, outcome.delay_frequency)
     elif any(store[item.index].segments for item in outcome.found):
         notes.append(
             f"segments were not searched for: edit={store.info.edit} moves them, but the manifest "

@@ -186,20 +186,21 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str, note: str) 
         Names of the figures: ``robustness.png`` for picture perturbations, ``robustness_sound.png``
         for sound and platform conditions.
     """
-    names = ("auc", "ap", "ap_balanced", "eer")
+    counts, names = ("n_real", "n_fake"), ("auc", "ap", "ap_balanced", "eer")
     rows = []
     for (name, level), summary in sorted(runs.items()):
         alarms = summary.get("false_alarms") or {}
         share = [alarms.get("rate"), *(alarms.get("interval") or ("", ""))]
         rows += [
-            [name, level, category, *map(block.get, names), *(block.get("auc_ci") or ("", ""))]
+            [name, level, category, *map(block.get, (*counts, *names))]
+            + [*(block.get("auc_ci") or ("", ""))]
             + (share if category == "overall" else ["", "", ""])
             for category, block in blocks(summary)
         ]
-    header = ["perturbation", "level", "category", *names, "auc_low", "auc_high"]
+    header = ["perturbation", "level", "category", *counts, *names, "auc_low", "auc_high"]
     header += ["false_alarms", "false_alarms_low", "false_alarms_high"]
     write_table(f"{folder}/robustness.csv", header, rows)
-    parts = [Table(cells(runs)).markdown()]
+    parts = [Table(cells(runs)).markdown(), f"{videos_line(runs)}.\n"]
     if rates := alarm_cells(runs):
         parts += [Table(rates).markdown(), f"{note}.\n"]
     write_text(f"{folder}/robustness.md", "\n".join(parts))
@@ -208,6 +209,15 @@ def write_robustness(runs: Runs, folder: str | PathLike, title: str, note: str) 
         write_figure(f"{folder}/{stem}.png", robustness_figure(part, title))
         figures.append(f"{stem}.png")
     return figures
+
+
+def videos_line(runs: Runs) -> str:
+    """State how many videos the metrics cover; perturbed videos may fail or be not applicable."""
+    found = {key: block_of(summary, "overall") for key, summary in sorted(runs.items())}
+    counts = {key: block.get("n_real", 0) + block.get("n_fake", 0) for key, block in found.items()}
+    most = max(counts.values())
+    fewer = [f"{name} {level}: {n}" for (name, level), n in counts.items() if n < most]
+    return f"Metrics of {most} videos" + (f" (fewer at {', '.join(fewer)})" if fewer else "")
 
 
 def by_kind(runs: Runs) -> dict[str, Runs]:
