@@ -84,7 +84,7 @@ def test_a_failure_leaves_the_older_file(tmp_path):
     ("frames", "sound", "what"),
     [
         ([], None, "no frames"),
-        ([np.zeros((95, 96, 3), np.uint8)], None, "even sides"),
+        ([np.zeros((95, 96, 3), np.uint8)], None, "an even width and height"),
         ([np.zeros((96, 96), np.uint8)], None, "uint8"),
         ([np.zeros((96, 96, 3))], None, "uint8"),
         ([numbered(0), numbered(0, 64, 64)], None, "frame 1 must have size"),

@@ -87,8 +87,8 @@ def _tell(found: Sequence[Alignment], real: Sequence[bool], known: int, listed: 
     ours = [one for one, is_real in zip(found, real, strict=True) if is_real]
     basis = Counter(one.basis for one in ours if not one.voice_over)
     log.info(
-        "%d clips got the delay of their recording, %d their own, and %d the delay 0 because the "
-        "estimate is uncertain; %d were dropped because the face does not speak",
+        "%d clips got the delay of their recording, %d got their own delay, and %d got the delay 0 "
+        "because the estimate is uncertain; %d were dropped because the face does not speak",
         basis["recording"],
         basis["clip"],
         basis["unsure"],

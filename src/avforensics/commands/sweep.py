@@ -59,7 +59,7 @@ def run(cfg: DictConfig) -> int:
     top = ", ".join(f"{name} {value_text(value)}" for name, value in best(points).settings.items())
     for reason, paths in unscored(points).items():
         log.warning("videos without a score: %d (%s), e.g. %s", len(paths), reason, paths[0])
-    log.info("highest AUC: %s (chosen on these videos; report the result on others)", top)
+    log.info("highest AUC: %s (selected on these videos; report results on different ones)", top)
     log.info("wrote %s", folder)
     return int(any(point.summary["coverage"]["not_scored"] for point in points))
 

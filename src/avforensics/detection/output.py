@@ -319,7 +319,7 @@ def _stat(path: Path) -> FileState:
 
 
 def _has_changed(path: Path, now: FileState, before: FileState, sha256: str | None) -> bool:
-    """Return True if a file's size differs, or both its modification time and its content.
+    """Return True if a file's size, or both its modification time and content, differ.
 
     A missing file counts as unchanged: its disk may not be mounted, and its results stay valid.
     """

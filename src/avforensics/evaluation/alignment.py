@@ -60,7 +60,7 @@ class DelayEstimate:
     """Estimated constant delay of a set of windows."""
 
     delay: int  # in frames; positive = the matching audio comes later than the video
-    margin: float  # margin (nats) over the best delay more than a frame away
+    margin: float  # margin (nats) over the best of the delays that are more than a frame away
     share: float  # share of windows whose most likely delay lies within a frame of ``delay``
     windows: int
 

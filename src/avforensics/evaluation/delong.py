@@ -35,7 +35,7 @@ def delong(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> DeLong:
     Parameters
     ----------
     labels : array, (n,)
-        1 = fake, 0 = real; both present.
+        1 = fake, 0 = real; both must occur.
     a, b : array, (n,)
         Finite scores of the two runs; higher = more likely fake.
 

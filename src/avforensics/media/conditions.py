@@ -198,7 +198,7 @@ PERTURBATIONS.add(
 
 
 def _under(pieces: Pieces, below: float) -> tuple[float, Iterator[np.ndarray]]:
-    """Return the gain that puts a sound of unit RMS ``below`` dB under the audio, and the audio.
+    """Return the gain of a unit-RMS sound that is ``below`` dB under the audio, and the audio.
 
     The level is measured over the first ten seconds. The gain is 0 if this part is silent.
     """

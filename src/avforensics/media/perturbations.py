@@ -128,7 +128,7 @@ def perturb(
     """
     check_choice("perturbation", name, PERTURBATIONS, error=ValueError)
     if level not in range(6):
-        raise ValueError(f"level must be 0 to 5, got {level!r}")
+        raise ValueError(f"level must be an integer from 0 to 5, got {level!r}")
     chosen = PERTURBATIONS[name]
     if level == 0 or chosen.function is None:
         return iter(frames)

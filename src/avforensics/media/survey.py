@@ -164,7 +164,7 @@ class _Trail:
         shown, time = packet.pts, packet.dts
         if shown is None:
             shown = time
-        if shown is None or packet.is_discard:  # outside the edit: decoded only for later frames
+        if shown is None or packet.is_discard:  # outside the edit
             return
         if time is not None:
             shown = self._shown(shown, time)

@@ -182,7 +182,9 @@ def _check_frames(
     if first is None:
         raise ValueError(f"no frames to write to {path}")
     if first.height % 2 or first.width % 2:
-        raise ValueError(f"H.264 with yuv420p needs even sides, got {first.width, first.height}")
+        raise ValueError(
+            f"H.264 with yuv420p needs an even width and height, got {first.width, first.height}"
+        )
     return first, chain([first], iterator)
 
 
