@@ -275,6 +275,11 @@ def test_a_setting_without_a_value_is_known_all_the_same(name, refusal):
     assert "did you mean" not in said
 
 
+def test_a_setting_that_is_needed_cannot_be_deleted(refusal):
+    said = refusal("probe", "input=a.mp4", "~decode")
+    assert "probe needs the setting decode; omit ~decode" in said
+
+
 def test_the_process_ends_with_the_exit_code_after_functions_of_atexit():
     code = """
 import atexit, sys

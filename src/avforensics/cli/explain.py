@@ -10,6 +10,8 @@ import re
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
     InterpolationKeyError,
     InterpolationResolutionError,
     MissingMandatoryValue,
@@ -60,6 +62,8 @@ def explain(error: Exception, verb: str) -> str | None:
         return f"a value is missing: write {error.full_key}=..."
     if isinstance(error, (InterpolationKeyError, InterpolationResolutionError)):
         return f"{error.full_key}: {first_line(error)}"
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and error.full_key:
+        return f"{verb} needs the setting {error.full_key}; omit ~{error.full_key}"
     if isinstance(error, OmegaConfBaseException):
         return first_line(error)
     if isinstance(error, OSError):

@@ -34,6 +34,7 @@ FORMATS = ("table", "json")
 
 def run(cfg: DictConfig) -> int:
     """Print a report on each video of ``cfg.input``."""
+    decode = cfg.decode
     check_choice("format", cfg.format, FORMATS)
     files = dict.fromkeys((clip.path, clip.audio) for clip in list_inputs(cfg.input))
     options = MediaOptions(video_stream=cfg.video_stream, audio_stream=cfg.audio_stream)
@@ -41,7 +42,7 @@ def run(cfg: DictConfig) -> int:
     for path, audio in files:
         report = reason = None
         try:
-            report = examine(path, options, audio=audio, decode=cfg.decode)
+            report = examine(path, options, audio=audio, decode=decode)
         except MediaError as error:
             reason = error.reason
         except Exception as error:  # one file must never end the batch
