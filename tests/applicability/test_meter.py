@@ -235,6 +235,7 @@ def face(nose: float, eyes: float = 30.0, mouth: float = 32.0) -> FaceTrack:
         (face(20, eyes=10, mouth=14), "face turned away: by 73 degrees"),
         (face(-20, eyes=10, mouth=14), "face turned away: by 73 degrees"),
         (face(0, mouth=8), "mouth too small: 8 pixels"),
+        (face(0, mouth=11.96), "mouth too small: 11.96 pixels (at least 12 needed)"),
     ],
 )
 def test_a_turned_face_and_a_small_mouth(track, reason):

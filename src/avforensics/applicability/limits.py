@@ -78,16 +78,18 @@ class Limits:
         least = min(self.min_speech, found.seconds / 2)
         if found.level is not None and found.level < self.min_level:
             yield (
-                f"silence: never above {found.level:.0f} dB (at least {self.min_level:g} dB needed)"
+                f"silence: never above {_apart(found.level, self.min_level)} dB "
+                f"(at least {self.min_level:g} dB needed)"
             )
         elif found.speech is not None and found.speech < least:
             yield (
-                f"no speech: only {found.speech:.2f} s of {found.seconds:.1f} s "
+                f"no speech: only {_apart(found.speech, least, 2)} s of {found.seconds:.1f} s "
                 f"(at least {least:.2g} s needed)"
             )
         elif found.spoken is not None and found.spoken < self.min_spoken:
             yield (
-                f"no speech: in only {100 * found.spoken:.0f} % of the loud time "
+                "no speech: in only "
+                f"{_apart(100 * found.spoken, 100 * self.min_spoken)} % of the loud time "
                 f"(at least {100 * self.min_spoken:g} % needed)"
             )
         elif found.song is not None and found.song > self.max_song:
@@ -99,16 +101,18 @@ class Limits:
             return
         if found.turn is not None and found.turn > self.max_turn:
             yield (
-                f"face turned away: by {found.turn:.0f} degrees (at most {self.max_turn:g} allowed)"
+                f"face turned away: by {_apart(found.turn, self.max_turn)} degrees "
+                f"(at most {self.max_turn:g} allowed)"
             )
         if found.mouth is not None and found.mouth < self.min_mouth:
             yield (
-                f"mouth too small: {found.mouth:.0f} pixels (at least {self.min_mouth:g} needed)"
+                f"mouth too small: {_apart(found.mouth, self.min_mouth)} pixels "
+                f"(at least {self.min_mouth:g} needed)"
             )
         if found.detail is not None and found.detail < self.min_detail:
             yield (
-                f"mouth covered: only {found.detail:.2f} times the detail of the skin around it "
-                f"(at least {self.min_detail:g} needed)"
+                f"mouth covered: only {_apart(found.detail, self.min_detail, 2)} times the detail "
+                f"of the skin around it (at least {self.min_detail:g} needed)"
             )
         elif found.voice_over is not None and found.voice_over > self.max_voice_over:
             said = "voice-over: no mouth moves"
@@ -116,7 +120,15 @@ class Limits:
 
 
 def _too_much(said: str, whole: str, share: float, limit: float) -> str:
-    return f"{said} for {100 * share:.0f} % of the {whole} (at most {100 * limit:g} % allowed)"
+    shown = _apart(100 * share, 100 * limit)
+    return f"{said} for {shown} % of the {whole} (at most {100 * limit:g} % allowed)"
+
+
+def _apart(value: float, limit: float, digits: int = 0) -> str:
+    """Format a value with at least as many digits as tell it from the limit."""
+    while digits < 6 and round(value, digits) == round(limit, digits):
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 DEFAULT_LIMITS = Limits()
