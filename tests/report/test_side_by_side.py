@@ -54,6 +54,15 @@ def test_what_is_said_of_a_score(entries):
     ).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_what_cannot_be_judged_has_no_p_value(entries, tmp_path):
+    for entry in entries:
+        entry.result.p_value = 0.25
+    entries[1].result.not_applicable = ("no speech",)
+    page = write(entries, tmp_path).read_text(encoding="utf-8")
+    assert page.count("p = 0.25") == 2
+    assert "cannot judge this version. Reason: no speech." in page
+
+
 def test_a_browser_shows_maps_and_players_and_asks_nobody(entries, tmp_path, browser, asked):
     browser.get(write(entries, tmp_path).as_uri())
     wide = browser.execute_script(

@@ -92,6 +92,8 @@ def write_side_by_side(
 
 def verdict(entry: Entry, original: Entry) -> str:
     """Compare a version's score with the original's and, if calibrated, with real videos."""
+    if reasons := entry.result.not_applicable:
+        return f"This method cannot judge this version. Reason: {'; '.join(reasons)}."
     if entry is original:
         known = entry.calibrated
         return "Reference for the other scores." if known is None else among_reals(known)
