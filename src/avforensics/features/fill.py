@@ -26,6 +26,7 @@ from avforensics.features.store import (
     Entry,
     FeatureStore,
     StoreInfo,
+    index_path,
     read_info,
     write_index,
     write_info,
@@ -168,8 +169,11 @@ def fill_store(
         if (done := known.get(key)) is None or done.error or stat(row) != (done.size, done.mtime_ns)
     ]
     first = 1 + max((int(path.name[:5]) for path in shard_paths(folder)), default=-1)
+    results = work(todo, first)
+    if todo and not keep_listed:  # the index of an earlier manifest must not hide an interruption
+        index_path(folder).unlink(missing_ok=True)
     with Progress("extracting", len(todo), quiet=rank > 0) as progress:
-        for path, clip in work(todo, first):
+        for path, clip in results:
             progress.advance()
             if clip.error is not None:
                 log.warning("%s: failed: %s", path, clip.error)
@@ -246,7 +250,7 @@ def _check_framing(models: Models, rows: Sequence[Row]) -> None:
 
 def _others(folder: Path, keys: set[str]) -> list[Entry]:
     """Return the entries of an existing index whose keys are not in ``keys``."""
-    if not (folder / "index.jsonl").exists():
+    if not index_path(folder).exists():
         return []
     return [entry for entry in FeatureStore.open(folder) if entry.clip.key not in keys]
 

@@ -164,14 +164,14 @@ class FeatureStore(Sequence[Entry]):
         if info is None:
             raise ConfigError(f"{folder}: no feature store; create it with avforensics extract")
         try:
-            with (folder / "index.jsonl").open(encoding="utf-8") as file:
+            with index_path(folder).open(encoding="utf-8") as file:
                 entries = [_entry(json.loads(line)) for line in file]
         except FileNotFoundError:
             raise ConfigError(
                 f"{folder}: extraction has not finished; run avforensics extract again to resume"
             ) from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ConfigError(f"{folder / 'index.jsonl'}: cannot be read ({error})") from None
+            raise ConfigError(f"{index_path(folder)}: cannot be read ({error})") from None
         return cls(folder, info, entries)
 
     def __len__(self) -> int:
@@ -311,10 +311,15 @@ def write_info(folder: Path, info: StoreInfo) -> None:
     write_json(folder / "store.json", {"version": FORMAT_VERSION, **asdict(info)})
 
 
+def index_path(folder: Path) -> Path:
+    """Return the path of a store's index, which is written when extraction has finished."""
+    return folder / "index.jsonl"
+
+
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
     """Write index.jsonl atomically; the store can then be opened."""
     with (
-        atomic_path(folder / "index.jsonl") as partial,
+        atomic_path(index_path(folder)) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape") as file,
     ):
         for entry in entries:
