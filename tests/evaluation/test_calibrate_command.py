@@ -59,12 +59,12 @@ def test_fits_on_real_videos_only(calibrate, store, decoders, output, capsys):
 
 def test_properties_of_a_clip_with_sound_of_its_own(make_video, tmp_path):
     sound = tmp_path / "sound.wav"
-    write_wav(sound, np.zeros(25 * 640, np.int16))
+    write_wav(sound, np.tile([3277, -3277], 25 * 320).astype(np.int16))
     clip = Extracted(key="clip", size=0, mtime_ns=0, silence=0.5)
     entry = Entry(path=str(make_video(n_frames=25, sound=False)), label=0, clip=clip)
     assert properties(entry) == {"leading_silence": 0.5}
     found = properties(replace(entry, audio=str(sound)))
-    assert (found["width"], found["frames_per_second"]) == (96.0, 25.0)
+    assert (found["width"], found["frames_per_second"], found["audio_level"]) == (96.0, 25.0, -20.0)
 
 
 def test_one_model_alone_is_calibrated(calibrate, store, decoders, tmp_path, output):

@@ -13,6 +13,7 @@ code 0: all scored; 1: some have no score; 2: wrong usage.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,8 @@ from avforensics.faces.crops import recipe_of
 from avforensics.features.store import Entry, FeatureStore
 from avforensics.files import typed_path
 from avforensics.media import open_media
+from avforensics.media.audio import AudioReader
+from avforensics.media.types import SAMPLE_RATE
 from avforensics.progress import tracked
 from avforensics.scoring.sequences import SequencePolicy
 from avforensics.tables import Table
@@ -257,8 +260,21 @@ def properties(entry: Entry) -> dict[str, float]:
     """Return properties that `detect` compares; for unreadable files, only the leading silence."""
     found = {"leading_silence": entry.clip.silence}
     with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
+        stream.report.level = _level(entry)
         found |= media_properties(stream.report)
     return found
+
+
+def _level(entry: Entry) -> float | None:
+    """Return the level of a clip's audio in dBFS; None if it is silent."""
+    left = math.inf if entry.duration is None else entry.duration * SAMPLE_RATE
+    skipped = round(entry.start * SAMPLE_RATE)
+    with AudioReader(entry.audio or entry.path, skip=skipped) as sound:
+        for piece in sound:
+            left -= len(piece)
+            if left <= 0:
+                break
+        return sound.level.decibels
 
 
 def tell(calibration: Calibration, check: Sequence[float] | None) -> None:

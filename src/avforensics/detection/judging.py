@@ -222,8 +222,9 @@ def _check_crop(calibration: Calibration, path: Path, crop: str | Mapping) -> li
 
 def media_properties(media: MediaReport) -> dict[str, float]:
     """Return the properties of a file that are compared with the calibration's videos."""
+    level = {} if media.level is None else {"audio_level": round(media.level, 1)}  # dBFS
     return {
         "frames_per_second": round(media.fps, 3),
         "width": float(media.width),
         "height": float(media.height),
-    }
+    } | level
