@@ -39,7 +39,9 @@ def test_a_run_leaves_its_curve_weights_and_pictures(train_tiny, tmp_path, bars)
         assert torch.equal(tensor, best[f"network.{name}"]), name
 
 
-def test_training_goes_on_from_a_bundle_or_a_checkpoint(train_tiny, tiny_settings, tmp_path):
+def test_training_goes_on_from_a_bundle_or_a_checkpoint(
+    train_tiny, tiny_settings, tmp_path, caplog
+):
     train_tiny(tmp_path / "a", "trainer.max_epochs=1")
     frozen = ("module.freeze_norm=true", "optimizer.lr=1e-30", "trainer.max_epochs=1")
     losses = []
@@ -51,6 +53,11 @@ def test_training_goes_on_from_a_bundle_or_a_checkpoint(train_tiny, tiny_setting
     other = composed("train", *tiny_settings(tmp_path), "model.fusion.width=4", init)
     with pytest.raises(AVForensicsError, match="does not match the model settings"):
         run_command("train", other)
+    resumed = ("trainer.max_epochs=1", "ckpt=last")
+    train_tiny(tmp_path / "a", *resumed)
+    assert "is ignored" not in caplog.text
+    train_tiny(tmp_path / "a", *resumed, "optimizer.lr=0.5")
+    assert "optimizer.lr=0.5 is ignored: the checkpoint continues with" in caplog.text
 
 
 def test_accumulation_is_a_larger_batch_where_nothing_depends_on_it(train_tiny, tmp_path):
@@ -131,6 +138,8 @@ def mistakes(tmp_path, bars):
     Manifest([*rows, rows[0]._replace(split="val")]).write(shared)
     gone = tmp_path / "gone.csv"
     Manifest([*rows, rows[0]._replace(path=str(tmp_path / "lost.mp4"))]).write(gone)
+    weights = tmp_path / "weights.pt"
+    torch.save({"state_dict": {}}, weights)
     return {
         f"data.manifest={tmp_path / 'none.csv'}": "none.csv",
         f"data.manifest={tmp_path / 'no' / 'such' / 'm.csv'}": "m.csv",
@@ -148,6 +157,8 @@ def mistakes(tmp_path, bars):
         "module.temperature=0": "temperature must be above 0",
         "ckpt=last": "no such checkpoint: ",
         "ckpt=/no/such.ckpt": "/no/such.ckpt",
+        f"ckpt={shared}": "truncated, damaged or not a torch file",
+        f"ckpt={weights}": "is not a checkpoint of a training run",
         "data.manifest=???": "write data.manifest=",
     }
 

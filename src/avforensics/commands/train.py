@@ -26,6 +26,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from avforensics.checkpoints import save_bundle
+from avforensics.checkpoints.states import read_torch
 from avforensics.data.manifest import Manifest
 from avforensics.errors import ConfigError, TrainingError
 from avforensics.faces.sidecar import recipe_of_clips
@@ -48,7 +49,7 @@ def run(cfg: DictConfig) -> int:
     logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # why it stopped early
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     folder = Path(cfg.output_dir)
-    ckpt = resume_from(cfg.ckpt, folder)
+    ckpt = resume_from(cfg.ckpt, folder, rate=cfg.optimizer.get("lr"))
     data = instantiate(cfg.data, _convert_="all")
     data.setup("fit")
     module = instantiate(cfg.module, _convert_="all")
@@ -91,13 +92,32 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         raise
 
 
-def resume_from(ckpt: str | None, folder: Path) -> str | None:
-    """Return the checkpoint to resume from; ``last`` is the last one in the run's folder."""
+def resume_from(ckpt: str | None, folder: Path, *, rate: float | None) -> str | None:
+    """Return the checkpoint to resume from; ``last`` is the last one in the run's folder.
+
+    Warns if ``rate`` differs from the learning rate in the checkpoint, which Lightning keeps.
+    """
     if ckpt is None:
         return None
     path = folder / "checkpoints" / "last.ckpt" if ckpt == "last" else typed_path(ckpt)
     if not path.is_file():
         raise ConfigError(f"ckpt={ckpt}: no such checkpoint: {path}")
+    content = read_torch(path)
+    if not isinstance(content, dict) or "optimizer_states" not in content:
+        raise ConfigError(
+            f"ckpt={ckpt}: {path} is not a checkpoint of a training run; to start from its "
+            "weights, set module.init"
+        )
+    groups = (group for state in content["optimizer_states"] for group in state["param_groups"])
+    kept = {group.get("initial_lr", group["lr"]) for group in groups}
+    if rate is not None and kept and rate not in kept:
+        log.warning(
+            "optimizer.lr=%g is ignored: the checkpoint continues with %g (to change it, start a "
+            "new run with module.init=%s)",
+            rate,
+            max(kept),
+            path,
+        )
     return os.fspath(path)
 
 
