@@ -123,6 +123,7 @@ def channels(*sounds):
 HALF = np.where(np.arange(len(SOUND)) < len(SOUND) // 2, 1.0, -1.0)
 ZERO = np.zeros_like(SOUND)
 SURROUND = (ZERO, ZERO, SOUND, OTHER, ZERO, ZERO)  # FL FR FC LFE BL BR
+BOOM = (OTHER // 100, OTHER // 100, ZERO, SOUND, ZERO, ZERO)  # its channels have other names
 RUMBLE = (ZERO, ZERO, SOUND, 2 * OTHER, ZERO, ZERO)
 MIXES = {
     "antiphase": ("a.mkv", "pcm_s16le", "stereo", channels(SOUND, -SOUND), "FL"),
@@ -131,6 +132,7 @@ MIXES = {
     "antiphase in one half": ("a.mkv", "flac", "stereo", channels(SOUND, HALF * SOUND), "FL"),
     "speech in the centre": ("a.mkv", "flac", "5.1", channels(*SURROUND), "FC"),
     "centre without names": ("a.mkv", "pcm_s16le", "5.1", channels(*RUMBLE), "FC"),
+    "bass channel of six microphones": ("a.mkv", "pcm_s16le", "5.1", channels(*BOOM), "LFE"),
     "antiphase in MP4": ("a.mp4", "aac", "stereo", channels(SOUND, -SOUND), "FL"),
     "AAC of eight channels": ("b.mp4", "aac", "7.1", channels(*SURROUND, ZERO, ZERO), "FC"),
 }
@@ -146,7 +148,7 @@ def test_channels_that_a_mix_would_lose(tmp_path, name, codec, layout, sound, wo
         assert np.corrcoef(heard, SOUND[: len(heard)])[0, 1] > 0.95
     else:
         assert np.array_equal(heard, SOUND[: len(heard)])
-    number = {"FL": 1, "FR": 2, "FC": 3}[word]
+    number = {"FL": 1, "FR": 2, "FC": 3, "LFE": 4}[word]
     assert report.warnings == [report.channels]
     assert report.channels.startswith((f"channel {word} of", f"channel {number} of"))
 

@@ -78,8 +78,11 @@ def _downmix(path: str, number: int | None, _state: tuple[int, int]) -> Downmix:
     if not len(single):
         return Downmix()
     total = single.sum(axis=0)
-    loud = [0.0 if name in BASS else energy for name, energy in zip(names, total, strict=True)]
-    best = int(np.argmax(np.array(loud) >= ALIKE * max(loud)))
+    bass = np.isin(names, BASS)
+    loud = np.where(bass, 0.0, total)
+    if loud.max() <= SPEECH * total.max():  # only the bass sounds: its name is probably wrong
+        loud = total
+    best = int(np.argmax(loud >= ALIKE * loud.max()))
     if CENTRE in names and loud[names.index(CENTRE)] > SPEECH * loud[best]:
         best = names.index(CENTRE)
     lost = mixed < single[:, best] * 10 ** (-LOST / 10)

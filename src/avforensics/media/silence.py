@@ -9,7 +9,6 @@ from avforensics.media.types import HOP, SAMPLE_RATE
 SILENCE = 0.0005 * 32768
 """Largest int16 amplitude that counts as silence: 0.0005 of full scale (arXiv 2412.00175)."""
 
-
 FAINTEST = -66.0
 """Audio is heard if a frame, without its mean, is above this level (dB re full scale)."""
 
