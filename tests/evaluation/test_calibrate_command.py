@@ -9,15 +9,16 @@ from made_up_store import evaluated, make_store
 from runs import table
 
 from avforensics.checkpoints import Models, save_bundle
-from avforensics.commands.calibrate import properties
+from avforensics.commands.calibrate import frames_read, properties
 from avforensics.data.manifest import Manifest
+from avforensics.detection.judging import media_properties
 from avforensics.errors import ConfigError
 from avforensics.evaluation.calibration import Calibration
 from avforensics.evaluation.populations import fit_segments
 from avforensics.evaluation.setting import scoring_setting
 from avforensics.features.shards import Extracted
 from avforensics.features.store import Entry
-from avforensics.media import write_wav
+from avforensics.media import open_media, write_wav
 from avforensics.models.decoder import PublishedDecoder
 from avforensics.report.sentences import percent
 from avforensics.scoring.sequences import SequencePolicy
@@ -65,6 +66,25 @@ def test_properties_of_a_clip_with_sound_of_its_own(make_video, tmp_path):
     assert properties(entry) == {"leading_silence": 0.5}
     found = properties(replace(entry, audio=str(sound)))
     assert (found["width"], found["frames_per_second"], found["audio_level"]) == (96.0, 25.0, -20.0)
+
+
+def test_the_level_is_that_of_the_part_that_detect_reads(make_video, tmp_path):
+    """With windows=first, neither the later audio of a long video nor its level is known."""
+    sound, video = tmp_path / "sound.wav", str(make_video(n_frames=200, sound=False))
+    write_wav(
+        sound,
+        np.repeat([[1000, -1000], [20000, -20000]], 100 * 320, axis=0).astype(np.int16).ravel(),
+    )
+    clip = Extracted(key="clip", size=0, mtime_ns=0)
+    entry = Entry(path=video, label=0, audio=str(sound), clip=clip)
+    n_frames = frames_read(SequencePolicy(), 15)
+    with open_media(video, max_frames=n_frames, audio_path=sound) as stream:
+        assert sum(len(block.frames) for block in stream) == n_frames
+        read = media_properties(stream.report)["audio_level"]
+    assert properties(entry, n_frames=n_frames)["audio_level"] == read
+    whole = properties(entry, n_frames=frames_read(SequencePolicy(windows="all"), 15))
+    assert whole["audio_level"] > read + 20
+    assert properties(replace(entry, duration=2.0))["audio_level"] == read
 
 
 def test_one_model_alone_is_calibrated(calibrate, store, decoders, tmp_path, output):

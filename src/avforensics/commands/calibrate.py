@@ -53,9 +53,10 @@ from avforensics.features.store import Entry, FeatureStore
 from avforensics.files import typed_path
 from avforensics.media import open_media
 from avforensics.media.audio import AudioReader
-from avforensics.media.types import SAMPLE_RATE
+from avforensics.media.types import HOP, SAMPLE_RATE, MediaOptions
 from avforensics.progress import tracked
 from avforensics.scoring.sequences import SequencePolicy
+from avforensics.scoring.spans import frames_needed
 from avforensics.tables import Table
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,9 @@ def run(cfg: DictConfig) -> int:
     scoring = Scoring(cfg, models, policy, frequency)
     found = scoring.score(store, chosen)
     scores = {index: scoring.value(one) for index, one in found.items()}
-    inputs = [properties(store[index]) for index in scores]
+    media = MediaOptions(video_stream=store.info.video_stream, audio_stream=store.info.audio_stream)
+    n_frames = frames_read(policy, store.info.max_delay)
+    inputs = [properties(store[index], media, n_frames) for index in scores]
     if unread := sum("width" not in known for known in inputs):
         log.warning(
             "%d of %d files could not be opened; of their properties, only the leading silence is "
@@ -256,20 +259,38 @@ def real_clips(store: FeatureStore, split: str | None, *, trained: Sequence[str]
     return chosen
 
 
-def properties(entry: Entry) -> dict[str, float]:
-    """Return properties that `detect` compares; for unreadable files, only the leading silence."""
+def frames_read(policy: SequencePolicy, max_delay: int) -> int | None:
+    """Return how many frames of a video `detect` reads; None = all."""
+    if policy.windows == "all":
+        return None
+    unheard = max_delay if policy.audio == "context" else 0
+    return frames_needed(policy.max_len + unheard, max_delay)
+
+
+def properties(
+    entry: Entry, media: MediaOptions | None = None, n_frames: int | None = None
+) -> dict[str, float]:
+    """Return properties that `detect` compares; for unreadable files, only the leading silence.
+
+    ``media`` names the streams that were extracted. The audio's level is that of the first
+    ``n_frames`` frames of the clip; None = of the whole clip.
+    """
+    media = media or MediaOptions()
     found = {"leading_silence": entry.clip.silence}
-    with suppress(MediaError), open_media(entry.path, audio_path=entry.audio or None) as stream:
-        stream.report.level = _level(entry)
+    audio = entry.audio or None
+    with suppress(MediaError), open_media(entry.path, media, audio_path=audio) as stream:
+        stream.report.level = _level(entry, media.audio_stream, n_frames)
         found |= media_properties(stream.report)
     return found
 
 
-def _level(entry: Entry) -> float | None:
-    """Return the level of a clip's audio in dBFS; None if it is silent."""
+def _level(entry: Entry, number: int | None, n_frames: int | None) -> float | None:
+    """Return the level of the clip's audio in dBFS; None if it is silent."""
     left = math.inf if entry.duration is None else entry.duration * SAMPLE_RATE
+    if n_frames is not None:
+        left = min(left, n_frames * HOP)
     skipped = round(entry.start * SAMPLE_RATE)
-    with AudioReader(entry.audio or entry.path, skip=skipped) as sound:
+    with AudioReader(entry.audio or entry.path, stream=number, skip=skipped) as sound:
         for piece in sound:
             left -= len(piece)
             if left <= 0:

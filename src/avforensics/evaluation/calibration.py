@@ -46,8 +46,8 @@ class Calibration:
     setting : mapping
         Settings of scoring (lam, window policy, hashes of weights ...), as JSON values.
     ranges : mapping of str to (low, high)
-        Smallest and largest value of each property of the videos, such as ``fps``, ``width``,
-        ``height`` or ``leading_silence``.
+        Smallest and largest value of each property of the videos, such as ``frames_per_second``,
+        ``width``, ``leading_silence`` or ``audio_level``.
     evidence : Evidence or None
         Fused statistics of the same videos; None if there are too few videos.
     likelihood : LikelihoodRatio or None
