@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -199,6 +200,10 @@ def test_a_failure_prints_too():
     shown = result._repr_html_()
     assert "no audio stream" in shown
     assert "<img" not in shown
+    result = VideoResult(Path("a.mp4"), p_value=0.5)
+    assert "50 %" in result._repr_html_()
+    shown = replace(result, not_applicable=("silence",))._repr_html_()
+    assert "silence" in shown and "50 %" not in shown
 
 
 def test_what_is_given_is_listed_as_one_or_several():

@@ -42,10 +42,13 @@ def test_reports_name_no_folder_of_the_server(tmp_path):
     (tmp_path / "m.safetensors").touch()
     words = (f"checkpoint.bundle={tmp_path}/m.safetensors", f"output_dir={tmp_path}")
     cfg = composed("serve", "checkpoint=bundle", *words, f"temporary={tmp_path}")
-    found = for_visitors({"version": "1", "config": OmegaConf.to_container(cfg, resolve=True)})
+    config = OmegaConf.to_container(cfg, resolve=True)
+    found = for_visitors({"version": "1", "config": config})
     assert str(tmp_path) not in str(found)
     assert found["config"]["checkpoint"]["bundle"] == "m.safetensors"
     assert found["config"]["scoring"]["max_len"] == 50 and found["version"] == "1"
+    del config["calibration"]  # ~calibration
+    assert for_visitors({"config": config})["config"]["calibration"] is None
 
 
 def test_temporary_files_lie_with_the_uploads(tmp_path):

@@ -49,10 +49,7 @@ TRAINING = ("sync", "val")  # splits that are read repeatedly, so cutting them i
 DELAYS = 15  # tau of the scored rows
 MARK = "demo.json"  # marks folders that this command made and may remove
 CALIBRATION, RATE = "auto", 0.05  # the weights' own calibration, and its false-alarm rate
-HEAD_FRAMES, HEAD_SIDE = (
-    150,
-    256,
-)  # frames and side of the head shown without a user's clip
+HEAD_FRAMES, HEAD_SIDE = 150, 256  # length and size of the head shown without a user's clip
 OWN = (
     "Your clip and forgeries of it. Only the sound differs; the pictures are identical. The score "
     "should rise where the sound is wrong. This method does not detect forgeries that keep lips "
@@ -146,7 +143,9 @@ def _tell_clip(what: str, shown: Sequence[Shown], out: Path) -> None:
     columns = {key: name for key, name in columns.items() if results[0][key] is not None}
     table = [["version", *columns.values(), "what was done"]]
     for item, result in zip(shown, results, strict=True):
-        cells = ["-" if result[key] is None else f"{result[key]:.3f}" for key in columns]
+        if item.outcome.result.not_applicable:  # as on the page
+            result = {"score": result["score"]}
+        cells = [f"{result[key]:.3f}" if result.get(key) is not None else "-" for key in columns]
         table.append([item.version.title, *cells, item.version.done])
     Table(table, what, words=["what was done"]).show()
 

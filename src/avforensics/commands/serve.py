@@ -68,7 +68,7 @@ def for_visitors(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Remove the server's own settings and the folders of its files from a provenance."""
     config = {k: v for k, v in provenance["config"].items() if k not in OF_SERVER}
     config["checkpoint"] = {k: _without_folder(v) for k, v in config["checkpoint"].items()}
-    config["calibration"] = _without_folder(config["calibration"])
+    config["calibration"] = _without_folder(config.get("calibration"))
     return {**provenance, "config": config}
 
 

@@ -258,12 +258,14 @@ class OutputFolder:
         before = record["size"], record["mtime_ns"]
         if _has_changed(clip.path, stat, before, record["row"]["sha256"]):
             return "the file has changed"
+        sizes = [stat[0]]
         if clip.audio is not None:
             audio = record.get("audio", {})  # earlier versions did not record the audio file
-            before = audio.get("size"), audio.get("mtime_ns")
-            if _has_changed(clip.audio, _stat(clip.audio), before, audio.get("sha256")):
+            before, now = (audio.get("size"), audio.get("mtime_ns")), _stat(clip.audio)
+            if _has_changed(clip.audio, now, before, audio.get("sha256")):
                 return "the audio file has changed"
-        if status in FACELESS or stat[0] is None:  # no report to make, or nothing to make it from
+            sizes.append(now[0])
+        if status in FACELESS or None in sizes:  # no report to make, or nothing to make it from
             return None
         complete = self._is_complete(record["name"], record.get("undrawn", ()))
         return None if complete else "the report or the features are missing"

@@ -33,11 +33,13 @@ def html_of(result: VideoResult) -> str:
     rows = [("video", result.path.name), ("status", result.status)]
     if result.error is not None:
         rows.append(("reason", result.error))
+    if result.not_applicable:
+        rows.append(("reason", "; ".join(result.not_applicable)))
     for score in result.scores:
         parts = f"{score.distribution_score:.4g} + {score.lam:g} x {score.activation_score:.4g}"
         parts = f" (= {parts})" if score.lam else ""
         rows.append(("score, higher = more likely fake", f"{score.score:.4g}{parts}"))
-    if result.p_value is not None:
+    if result.p_value is not None and not result.not_applicable:
         rows.append(("real videos that score at least as high", f"{100 * result.p_value:.3g} %"))
     if result.features is not None:
         offset = constant_offset(result.features)

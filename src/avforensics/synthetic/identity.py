@@ -19,13 +19,7 @@ HAIRS = [
     (140, 66, 34), (120, 118, 116), (196, 192, 188),
 ]  # fmt: skip
 IRISES = [(70, 46, 30), (100, 70, 40), (70, 96, 70), (70, 104, 136), (96, 110, 118)]
-OFFSET_ODDS = (
-    0.04,
-    0.12,
-    0.68,
-    0.12,
-    0.04,
-)  # of offsets of -2 .. 2 frames; 0 is the most frequent
+OFFSET_ODDS = (0.04, 0.12, 0.68, 0.12, 0.04)  # of offsets of -2 .. 2 frames; most are 0
 HAIR_STYLES = ("short", "parted", "long", "bob", "curly", "bun", "receding", "bald")
 
 
