@@ -79,6 +79,26 @@ def test_an_advertisement_with_identifiers_of_its_own_continues_the_tracks(tmp_p
     assert words.startswith("the file's clock steps back by") and "breaks 1 more time" in words
 
 
+def test_a_language_that_is_added_before_another_is_not_mixed_with_it(tmp_path):
+    kind = {"times": PLAIN, "audio_codec": "mp2"}
+    first = mux(tmp_path / "a.ts", sounds=[[(0, SOUND)]], **kind)
+    both = mux(tmp_path / "both.ts", sounds=[[(0, noise(3, seed=5))], [(0, SOUND)]], **kind)
+    second = tmp_path / "b.ts"
+    with av.open(str(both)) as src, av.open(str(second), "w") as out:
+        copies = [out.add_stream_from_template(stream) for stream in src.streams]
+        copies[1].id, copies[2].id = 258, 257  # the first sound goes on
+        for packet in src.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    path = tmp_path / "c.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    frames, sound, _ = read(path)
+    (begin,) = np.flatnonzero(np.diff(numbers(frames)) < 0) + 1
+    for heard in (sound, sound[640 * begin :]):
+        assert np.corrcoef(heard[:40_000], SOUND[:40_000])[0, 1] > 0.9
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.flv"])
 def test_a_jump_of_all_tracks_is_closed_in_any_container(tmp_path, name):
     times = [time if time < KEY * FRAME else time + 40 for time in PLAIN]

@@ -27,10 +27,9 @@ from avforensics.media.stamps import (
     of_program_stream,
     of_trimmed,
 )
+from avforensics.media.transport import continues_tracks
 
-# In a transport stream, an inserted advertisement may have other packet identifiers (PIDs); its
-# tracks continue the tracks before it.
-OPTIONS = {"protocol_whitelist": "file", "merge_pmt_versions": "1"}
+OPTIONS = {"protocol_whitelist": "file"}
 # At the end of a truncated file, every read fails; reading stops after this many failures in a row.
 MAX_READ_ERRORS = 32
 # Formats without presentation times: frames are shown in the order of their chunks.
@@ -105,11 +104,16 @@ def open_container(path: str | os.PathLike, *, edits: bool = True) -> av.contain
     """
     path = os.fspath(path)
     _check_file(Path(path))
+    options = OPTIONS if edits else OPTIONS | {"ignore_editlist": "1"}
+    # In a transport stream, an inserted advertisement may have other packet identifiers (PIDs); its
+    # tracks continue the tracks before it.
+    if continues_tracks(path, state_of(path)):
+        options = options | {"merge_pmt_versions": "1"}
     try:
         container = av.open(
             # without the prefix, FFmpeg would take "a:b.mp4" for a URL
             readable(path) or f"file:{path}",
-            options=OPTIONS | ({} if edits else {"ignore_editlist": "1"}),
+            options=options,
             **BAD_TAGS,
         )
     except av.FFmpegError as error:

@@ -1,0 +1,57 @@
+"""Decide whether new packet identifiers (PIDs) in a transport stream continue its tracks."""
+
+from __future__ import annotations
+
+import mmap
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+SYNC = 0x47
+SIZES = (188, 192, 204)  # bytes from packet to packet
+TABLE = b"\x00\x02\xb0"  # how the payload of a packet with a program's table (PMT) begins
+HEADER = 4  # bytes of a packet before its payload
+
+
+@lru_cache(maxsize=256)
+def continues_tracks(path: str, _state: tuple[int, int]) -> bool:
+    """Return False if a transport stream adds a track in the place of another that goes on.
+
+    FFmpeg's ``merge_pmt_versions`` takes a track with a new PID for the continuation of the track
+    that had its place in the program's last table. If that one goes on, e.g. because a language
+    was added before it, FFmpeg would mix both.
+    """
+    with Path(path).open("rb") as file:
+        if SYNC not in file.read(HEADER + 1):
+            return True
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            last: dict[int, list[int]] = {}
+            known: defaultdict[int, set[int]] = defaultdict(set)
+            for program, pids in _tables(content):
+                for before, pid in zip(last.get(program, ()), pids, strict=False):
+                    if pid not in known[program] and before in pids:
+                        return False
+                last[program] = pids
+                known[program].update(pids)
+    return True
+
+
+def _tables(content: mmap.mmap) -> Iterator[tuple[int, list[int]]]:
+    """Yield the number of the program and the PIDs of its tracks from each of its tables."""
+    at = content.find(TABLE, HEADER)
+    while at >= 0:
+        packet = at - HEADER
+        aligned = any(content[packet + size : packet + size + 1] == b"G" for size in SIZES)
+        if content[packet] == SYNC and content[packet + 1] & 0x40 and aligned:
+            table = content[at + 1 : packet + SIZES[0]]
+            yield int.from_bytes(table[3:5], "big"), list(_pids(table))
+        at = content.find(TABLE, at + 1)
+
+
+def _pids(table: bytes) -> Iterator[int]:
+    end = min(3 + table[2] - 4, len(table))  # a checksum of four bytes comes last
+    at = 12 + (int.from_bytes(table[10:12], "big") & 0x3FF)
+    while at + 5 <= end:
+        yield int.from_bytes(table[at + 1 : at + 3], "big") & 0x1FFF
+        at += 5 + (int.from_bytes(table[at + 3 : at + 5], "big") & 0x3FF)
