@@ -59,6 +59,11 @@ def test_only_path_and_label_are_needed_and_order_of_columns_is_free(tmp_path):
     assert row == Row(str(tmp_path.parent / "x.mp4"), 1)
 
 
+def test_end_without_start_is_a_fact(tmp_path):
+    (row,) = Manifest.read(write(tmp_path, "path,label,begin,end\na.mp4,1,5,9\n"))
+    assert row.duration is None and dict(row.about) == {"begin": "5", "end": "9"}
+
+
 def test_a_table_of_detect_lists_videos_not_faces(tmp_path):
     text = "path,label,track,start,end\na.mp4,1,,0.5,2\na.mp4,,1,0.6,2\nb.mp4,0,,,\nc.mp4,0,2,1,\n"
     assert list(Manifest.read(write(tmp_path, text))) == [

@@ -64,6 +64,7 @@ def test_encodings_and_separators(tmp_path, separator, encoding, mark):
         "\n\n" + spelled() + ",,\n",
         "# made by detector 3\n" + spelled(),
         "# scores, higher = fake\n# " + spelled(),
+        "# path,label,score\n" + spelled(),
         "\ufeff\ufeff" + spelled(),
         "sep=;\n" + spelled(separator=";"),
         spelled(("", "path", "label", "score"), [(i, *row) for i, row in enumerate(ROWS)]),

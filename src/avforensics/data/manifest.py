@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 REQUIRED = ("path", "label")
 _ALIKE = 0.75  # a column whose name is this similar to a known name is a typo, not a fact
-END = "end"  # a column that replaces a missing duration
+END = "end"  # beside ``start``, a column that replaces a missing duration
 _LABEL = COLUMNS.index("label")
 _FILES = COLUMNS.index("path"), COLUMNS.index("audio")
 
@@ -63,8 +63,8 @@ class Manifest:
         """Read a table (see `read_table`); relative paths are relative to its folder.
 
         Unknown columns become facts about the clips (`Row.about`) and are named in the log. A
-        column ``end`` replaces a missing duration; rows of faces in a table of `avforensics detect`
-        are skipped.
+        column ``end`` beside ``start`` replaces a missing duration; rows of faces in a table of
+        `avforensics detect` are skipped.
 
         Parameters
         ----------
@@ -81,12 +81,14 @@ class Manifest:
         known = _check_header(table, REQUIRED if label is None else REQUIRED[:1])
         folder = os.path.dirname(os.path.abspath(path))
         places = [table.index(name) for name in COLUMNS]
-        end_place = table.index(END)
+        end_place = None if END in known else table.index(END)
         labels, unsaid = Labels(), "" if label is None else str(label)
         rows = []
         numbers = range(len(table.rows))
         if "track" in table.header:
             numbers = [number for number, _ in table.videos()]
+            if left_out := len(table.rows) - len(numbers):
+                log.info("%s: %d rows of faces are skipped", path, left_out)
         for number in numbers:
             row = table.rows[number]
             cells = ["" if place is None else row[place] for place in places]
@@ -227,8 +229,9 @@ class Manifest:
 def _check_header(table: Table, required: Collection[str]) -> dict[str, int]:
     """Check the column names; return the indices of the columns with facts about clips, by name."""
     known = {}
+    read = {"", *COLUMNS} | ({END} if "start" in table.header else set())
     for place, name in enumerate(table.header):
-        if not name or name in (*COLUMNS, END):  # an unnamed column is the index of a data frame
+        if name in read:  # an unnamed column is the index of a data frame
             continue
         if near := difflib.get_close_matches(name, COLUMNS, n=1, cutoff=_ALIKE):
             raise ManifestError(f"{table.path}: unknown column {name!r}; did you mean {near[0]}?")

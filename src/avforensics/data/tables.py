@@ -296,8 +296,11 @@ def _lines(text: str) -> tuple[io.StringIO, int, str]:
         mark = re.fullmatch(r'"?sep=(.)"?', line.strip())  # written by Excel
         separator = mark[1] if mark else separator
         if line.startswith("#") and _is_header(line[1:]):  # as written by numpy.savetxt
-            begin += 1
-            break
+            after = stream.tell()
+            if not _is_header(stream.readline()):
+                begin += 1
+                break
+            stream.seek(after)
         if not line or not (mark or line.startswith("#") or not line.strip()):
             break
         skipped += 1

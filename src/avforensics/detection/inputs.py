@@ -118,8 +118,9 @@ def _once(source: object, entries: Sequence[Clip]) -> list[Clip]:
 def _row(table: Table, index: int, cells: dict[str, str]) -> Clip:
     """Create the clip that a table row names; labels and other columns are ignored."""
     values = [cells.get(name, "") for name in COLUMNS]
+    end = cells.get("end", "") if "start" in cells else ""
     try:
-        row = parse_row("", values, _no_label, end=cells.get("end", ""))
+        row = parse_row("", values, _no_label, end=end)
     except ValueError as error:
         raise ManifestError(f"{table.row_name(index)}: {error}") from None
     path = _on_disk(table, row.path)
