@@ -207,6 +207,10 @@ def test_names_in_an_8_bit_encoding_are_those_of_files_that_exist(tmp_path):
     assert Manifest.read(path)[0].category == "Fälschung"
     Path(tmp_path, "café.mp4").touch()
     assert Manifest.read(path)[0].path == str(tmp_path / "café.mp4")
+    name = "表.mp4".encode("cp932")  # its second byte is a backslash
+    path.write_bytes(b"path,label\n" + name + b",1\n")
+    Path(tmp_path, os.fsdecode(name)).touch()
+    assert Manifest.read(path)[0].path == str(tmp_path / os.fsdecode(name))
 
 
 def test_bytes_that_are_no_utf_8_come_back_from_what_is_written(tmp_path):

@@ -59,13 +59,14 @@ class Text:
         8-bit encoding. Bytes are read as letters if a file with that name exists, else as raw
         bytes. Backslashes separate folders, as on Windows, unless a file with that name exists.
         """
-        ambiguous = self.encoding in _EIGHT_BIT or "\\" in name
-        if not ambiguous or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
+        spellings = [name, name.replace("\\", "/")]
+        if self.encoding in _EIGHT_BIT:
+            raw = [os.fsdecode(one.encode(self.encoding)) for one in spellings]
+            spellings = [spellings[0], raw[0], spellings[1], raw[1]]
+        if len(set(spellings)) == 1:
             return name
-        name = name.replace("\\", "/")
-        if self.encoding not in _EIGHT_BIT or os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118
-            return name
-        return os.fsdecode(name.encode(self.encoding))
+        found = (one for one in spellings if os.path.lexists(os.path.join(folder, one)))  # noqa: PTH118
+        return next(found, spellings[-1])
 
 
 @dataclass(frozen=True)
