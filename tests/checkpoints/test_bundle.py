@@ -121,6 +121,7 @@ WRONG_HEADERS = {
     ),
     "no parts": (lambda h: h.update(architecture={}), "the bundle contains no model"),
     "unreadable": (lambda h: h.pop("architecture"), "the description of the bundle cannot be read"),
+    "no version": (lambda h: h.pop("version"), "bundle cannot be read"),
     "part of text": (lambda h: h["architecture"].update(sync="x"), "bundle cannot be read"),
     "number of hashes": (lambda h: h.update(hashes=5), "bundle cannot be read"),
     "metadata of text": (lambda h: h.update(metadata="x"), "bundle cannot be read"),

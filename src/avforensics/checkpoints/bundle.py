@@ -155,8 +155,10 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
 
 
 def _is_description(header: Any) -> bool:
-    """Return True if the entries of a description, from any source, have the right types."""
-    if not isinstance(header, dict) or not isinstance(header.get("architecture"), dict):
+    """Return True if a description, from any source, has a version and entries of right types."""
+    if not isinstance(header, dict) or "version" not in header:
+        return False
+    if not isinstance(header.get("architecture"), dict):
         return False
     parts = [*header["architecture"].values(), header.get("hashes"), header.get("metadata")]
     known = all(isinstance(part, dict | None) for part in parts)
