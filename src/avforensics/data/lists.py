@@ -153,10 +153,9 @@ def _match(entry: Entry, by_name: dict[str, list[tuple[list[str], Row]]]) -> lis
     if best < min(2, len(wanted)):
         return []
     found = list(dict.fromkeys(row for score, row in scored if score == best))
-    if len({row.path for row in found}) > 1:
-        raise ManifestError(
-            f"{entry.path} matches several clips, e.g. {found[0].path} and {found[1].path}"
-        )
+    paths = list(dict.fromkeys(row.path for row in found))
+    if len(paths) > 1:
+        raise ManifestError(f"{entry.path} matches several clips, e.g. {paths[0]} and {paths[1]}")
     clips: dict[tuple, Row] = {}
     for row in found:
         clips.setdefault((row.source, row.label), row)

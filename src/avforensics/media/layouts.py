@@ -71,9 +71,7 @@ End = tuple[int, str]
 
 
 def walker(content: Content, start: int) -> Callable[[Content, int], End] | None:
-    """Choose a function that finds the end of the file at ``start``; None if no file begins
-    there.
-    """
+    """Choose a function that finds the end of the file that begins at ``start``, if any."""
     head = content[start : start + 16]
     if head[4:8] in (FIRST_BOXES if not start else (b"ftyp", b"moov")):
         return mp4

@@ -194,9 +194,7 @@ class _Trail:
         self._start, self._end = min(self._start, shown), max(self._end, shown + lasts)
 
     def _lasts(self, declared: int) -> int:
-        """Return a packet's duration in ticks; in MP4, the declared duration includes clock
-        jumps.
-        """
+        """Return a packet's duration in ticks; in MP4, declared durations include clock jumps."""
         if self._step and not 0 < declared <= 2 * self._step:
             return min(self._step, self._longest)
         return min(declared or self._usual, self._longest)

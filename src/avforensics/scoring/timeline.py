@@ -93,9 +93,7 @@ def timeline_of(
 
 
 def _losses(steps: Steps, lam: float, n_windows: int) -> np.ndarray:
-    """Return step losses by window of the video, (n_windows,); NaN where a window is not
-    predicted.
-    """
+    """Return step losses by window of the video, (n_windows,); NaN where none is predicted."""
     losses = np.full(n_windows, np.nan)
     losses[steps.window] = steps.loss(lam)
     return losses
