@@ -79,24 +79,33 @@ def test_an_advertisement_with_identifiers_of_its_own_continues_the_tracks(tmp_p
     assert words.startswith("the file's clock steps back by") and "breaks 1 more time" in words
 
 
-def test_a_language_that_is_added_before_another_is_not_mixed_with_it(tmp_path):
+@pytest.mark.parametrize(
+    "tracks",
+    [{0: 256, 1: 258, 2: 257}, {2: 512, 0: 513}],
+    ids=["a language before the first sound", "sound before video"],
+)
+def test_other_tracks_of_a_transport_stream_are_not_mixed_with_the_first(tmp_path, tracks):
     kind = {"times": PLAIN, "audio_codec": "mp2"}
     first = mux(tmp_path / "a.ts", sounds=[[(0, SOUND)]], **kind)
     both = mux(tmp_path / "both.ts", sounds=[[(0, noise(3, seed=5))], [(0, SOUND)]], **kind)
     second = tmp_path / "b.ts"
     with av.open(str(both)) as src, av.open(str(second), "w") as out:
-        copies = [out.add_stream_from_template(stream) for stream in src.streams]
-        copies[1].id, copies[2].id = 258, 257  # the first sound goes on
+        copies = {}
+        for index, identifier in tracks.items():
+            copies[index] = out.add_stream_from_template(src.streams[index])
+            copies[index].id = identifier
         for packet in src.demux():
-            if packet.dts is not None:
+            if packet.dts is not None and packet.stream.index in copies:
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)
     path = tmp_path / "c.ts"
-    path.write_bytes(first.read_bytes() + second.read_bytes())
-    frames, sound, _ = read(path)
-    (begin,) = np.flatnonzero(np.diff(numbers(frames)) < 0) + 1
-    for heard in (sound, sound[640 * begin :]):
-        assert np.corrcoef(heard[:40_000], SOUND[:40_000])[0, 1] > 0.9
+    path.write_bytes(first.read_bytes() + second.read_bytes() + first.read_bytes())
+    frames, sound, report = read(path)
+    begins = [0, *(np.flatnonzero(np.diff(numbers(frames)) < 0) + 1)]
+    assert len(begins) == (3 if 256 in tracks.values() else 2) == len(report.breaks) + 1
+    for begin in begins:
+        heard = sound[640 * begin :][:40_000]
+        assert np.corrcoef(heard, SOUND[:40_000])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.flv"])

@@ -12,46 +12,49 @@ SYNC = 0x47
 SIZES = (188, 192, 204)  # bytes from packet to packet
 TABLE = b"\x00\x02\xb0"  # how the payload of a packet with a program's table (PMT) begins
 HEADER = 4  # bytes of a packet before its payload
+# Types of video tracks: MPEG-1, -2 and -4, H.264 and its variants, JPEG 2000, HEVC, VVC, AVS, VC-1.
+VIDEO = {0x01, 0x02, 0x10, 0x1B, 0x1F, 0x20, 0x21, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA}
 
 
 @lru_cache(maxsize=256)
 def continues_tracks(path: str, _state: tuple[int, int]) -> bool:
-    """Return False if a transport stream adds a track in the place of another that goes on.
+    """Return False if tracks with new PIDs are no continuation of those whose places they take.
 
     FFmpeg's ``merge_pmt_versions`` takes a track with a new PID for the continuation of the track
     that had its place in the program's last table. If that one goes on, e.g. because a language
-    was added before it, FFmpeg would mix both.
+    was added before it, or if one is video and the other is not, FFmpeg would mix both.
     """
     with Path(path).open("rb") as file:
         if SYNC not in file.read(HEADER + 1):
             return True
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            last: dict[int, list[int]] = {}
+            last: dict[int, dict[int, bool]] = {}
             known: defaultdict[int, set[int]] = defaultdict(set)
-            for program, pids in _tables(content):
-                for before, pid in zip(last.get(program, ()), pids, strict=False):
-                    if pid not in known[program] and before in pids:
+            for program, tracks in _tables(content):
+                places = zip(last.get(program, {}).items(), tracks.items(), strict=False)
+                for (before, was_video), (pid, is_video) in places:
+                    if pid not in known[program] and (before in tracks or was_video != is_video):
                         return False
-                last[program] = pids
-                known[program].update(pids)
+                last[program] = tracks
+                known[program].update(tracks)
     return True
 
 
-def _tables(content: mmap.mmap) -> Iterator[tuple[int, list[int]]]:
-    """Yield the number of the program and the PIDs of its tracks from each of its tables."""
+def _tables(content: mmap.mmap) -> Iterator[tuple[int, dict[int, bool]]]:
+    """Yield, from each table, the program's number and whether its tracks, by PID, are video."""
     at = content.find(TABLE, HEADER)
     while at >= 0:
         packet = at - HEADER
         aligned = any(content[packet + size : packet + size + 1] == b"G" for size in SIZES)
         if content[packet] == SYNC and content[packet + 1] & 0x40 and aligned:
             table = content[at + 1 : packet + SIZES[0]]
-            yield int.from_bytes(table[3:5], "big"), list(_pids(table))
+            yield int.from_bytes(table[3:5], "big"), dict(_tracks(table))
         at = content.find(TABLE, at + 1)
 
 
-def _pids(table: bytes) -> Iterator[int]:
+def _tracks(table: bytes) -> Iterator[tuple[int, bool]]:
     end = min(3 + table[2] - 4, len(table))  # a checksum of four bytes comes last
     at = 12 + (int.from_bytes(table[10:12], "big") & 0x3FF)
     while at + 5 <= end:
-        yield int.from_bytes(table[at + 1 : at + 3], "big") & 0x1FFF
+        yield int.from_bytes(table[at + 1 : at + 3], "big") & 0x1FFF, table[at] in VIDEO
         at += 5 + (int.from_bytes(table[at + 3 : at + 5], "big") & 0x3FF)
