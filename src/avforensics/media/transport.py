@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
-SYNC = 0x47
+from avforensics.media.layouts import PART, FileBytes
+
+SYNC = b"G"
 SIZES = (188, 192, 204)  # bytes from packet to packet
 TABLE = b"\x00\x02\xb0"  # how the payload of a packet with a program's table (PMT) begins
 HEADER = 4  # bytes of a packet before its payload
@@ -24,32 +25,31 @@ def continues_tracks(path: str, _state: tuple[int, int]) -> bool:
     that had its place in the program's last table. If that one goes on, e.g. because a language
     was added before it, or if one is video and the other is not, FFmpeg would mix both.
     """
-    with Path(path).open("rb") as file:
-        if SYNC not in file.read(HEADER + 1):
+    with FileBytes(path) as content:
+        if SYNC not in content[: HEADER + 1]:
             return True
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            last: dict[int, dict[int, bool]] = {}
-            known: defaultdict[int, set[int]] = defaultdict(set)
-            for program, tracks in _tables(content):
-                places = zip(last.get(program, {}).items(), tracks.items(), strict=False)
-                for (before, was_video), (pid, is_video) in places:
-                    if pid not in known[program] and (before in tracks or was_video != is_video):
-                        return False
-                last[program] = tracks
-                known[program].update(tracks)
+        last: dict[int, dict[int, bool]] = {}
+        known: defaultdict[int, set[int]] = defaultdict(set)
+        for program, tracks in _tables(content):
+            places = zip(last.get(program, {}).items(), tracks.items(), strict=False)
+            for (before, was_video), (pid, is_video) in places:
+                if pid not in known[program] and (before in tracks or was_video != is_video):
+                    return False
+            last[program] = tracks
+            known[program].update(tracks)
     return True
 
 
-def _tables(content: mmap.mmap) -> Iterator[tuple[int, dict[int, bool]]]:
+def _tables(content: FileBytes) -> Iterator[tuple[int, dict[int, bool]]]:
     """Yield, from each table, the program's number and whether its tracks, by PID, are video."""
-    at = content.find(TABLE, HEADER)
-    while at >= 0:
-        packet = at - HEADER
-        aligned = any(content[packet + size : packet + size + 1] == b"G" for size in SIZES)
-        if content[packet] == SYNC and content[packet + 1] & 0x40 and aligned:
-            table = content[at + 1 : packet + SIZES[0]]
-            yield int.from_bytes(table[3:5], "big"), dict(_tracks(table))
-        at = content.find(TABLE, at + 1)
+    for start in range(0, len(content), PART):
+        part = content[start : start + PART + SIZES[-1]]
+        for place in re.finditer(TABLE, part):
+            at = place.start() - HEADER
+            aligned = any(part[at + size : at + size + 1] == SYNC for size in SIZES)
+            if at >= 0 and part[at : at + 1] == SYNC and part[at + 1] & 0x40 and aligned:
+                table = part[at + HEADER + 1 : at + SIZES[0]]
+                yield int.from_bytes(table[3:5], "big"), dict(_tracks(table))
 
 
 def _tracks(table: bytes) -> Iterator[tuple[int, bool]]:
