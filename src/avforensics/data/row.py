@@ -91,7 +91,7 @@ def parse_row(
 ) -> Row:
     """Parse a row from one cell per column; relative paths are relative to ``folder``.
 
-    ``end`` is the end of the clip in the file (s); it is used if there is no duration.
+    ``end`` (s, from the beginning of the file) sets the duration if the row has none.
 
     Raises
     ------

@@ -179,7 +179,7 @@ def judge_for(
     """
     if calibration is None:
         return None
-    # a wrong rate is no reason to do without a calibration
+    # Checked here: with calibration=auto, an error below would only mean that none is used.
     check_rate(false_positive_rate)
     check_per_minute(false_segments_per_minute)
     options = {

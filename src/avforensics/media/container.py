@@ -297,7 +297,8 @@ class _Gaps:
     """Count the packets that are missing from a damaged transport stream.
 
     FFmpeg marks a packet shortly before a gap in the stream's counter as corrupt. Where files were
-    joined, nothing is missing, and the time stamps continue or begin anew.
+    joined, the counter has a gap although nothing is missing; there, the time stamps continue or
+    restart.
     """
 
     def __init__(self) -> None:

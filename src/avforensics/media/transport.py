@@ -19,7 +19,7 @@ VIDEO = {0x01, 0x02, 0x10, 0x1B, 0x1F, 0x20, 0x21, 0x24, 0x33, 0x42, 0xD1, 0xD2,
 
 @lru_cache(maxsize=256)
 def continues_tracks(path: str, _state: tuple[int, int]) -> bool:
-    """Return False if tracks with new PIDs are no continuation of those whose places they take.
+    """Return False if a track with a new PID does not continue the track that it replaces.
 
     FFmpeg's ``merge_pmt_versions`` takes a track with a new PID for the continuation of the track
     that had its place in the program's last table. If that one goes on, e.g. because a language

@@ -97,6 +97,6 @@ class Outcome:
 
     @property
     def n_windows(self) -> int:
-        """Number of windows of all faces, or of the video if there are no faces."""
+        """Number of windows in the results of all faces, or in the only result without faces."""
         results = [face.result for face in self.faces] or [self.result]
         return sum(one.features.n_windows for one in results if one.features is not None)

@@ -32,7 +32,7 @@ def deepspeak(root: str | Path) -> Manifest:
     Raises
     ------
     ManifestError
-        There are no annotations, and no file name has the expected form.
+        The folder has neither annotations nor file names of the expected form.
     """
     root = find_root(root, ".")
     folder = Path(root)
