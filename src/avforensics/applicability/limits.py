@@ -9,6 +9,7 @@ from typing import Any
 from avforensics.applicability.measures import Measures
 from avforensics.errors import ConfigError
 from avforensics.fields import check_numbers
+from avforensics.media.silence import FAINTEST
 
 NOT_APPLICABLE = "not_applicable"
 
@@ -44,7 +45,7 @@ class Limits:
         A value is invalid.
     """
 
-    min_level: float = -66.0
+    min_level: float = FAINTEST
     min_speech: float = 0.3
     min_spoken: float = 0.35
     max_song: float = 0.12

@@ -1,4 +1,4 @@
-"""Measure the leading silence of a clip."""
+"""Tell silence from sound, and measure the leading silence of a clip."""
 
 from __future__ import annotations
 
